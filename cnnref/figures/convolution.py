@@ -1,0 +1,272 @@
+"""The convolution, drawn: a window on the input, the filter, the sums, one cell of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from cnnref.figures import theme
+from cnnref.figures.grid import (
+    KeyEntry,
+    draw_grid,
+    draw_key,
+    key_height,
+    outline,
+    padding_mask,
+    strokes,
+)
+from cnnref.ops import conv2d, pad2d
+from cnnref.ops._checks import as_array, as_int, as_pair, check_conv2d
+from cnnref.ops.padding import PaddingMode
+
+__all__ = ["cross_correlation_versus_convolution", "sliding_window"]
+
+# More would be too small to read: a figure is for numbers a reader can check by hand.
+_MOST_CELLS = 9
+_MOST_CHANNELS = 4
+_MARGIN = 0.2
+_HEADING = 0.95
+
+
+def sliding_window(
+    input: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: object = 1,
+    padding: object = 0,
+    dilation: object = 1,
+    groups: int = 1,
+    *,
+    at: tuple[int, int] = (0, 0),
+    filter: int = 0,
+    padding_mode: PaddingMode = "constant",
+) -> Figure:
+    r"""Draw how one cell of a convolution's output comes about.
+
+    One row a channel: the padded input with the window on it, the filter, the sum of the window's
+    products with the filter. To the right the sums add up to the output's cell, with $d$ the
+    dilation, $s$ the stride and $x$ the padded input:
+
+    $$\text{out}_{i,j} = b + \sum_c \sum_{m,n} w_{c,m,n}\; x_{c,\, s i + d m,\, s j + d n}$$
+
+    Padding cells are hatched. With a dilation above 1 the cells that are read are ringed. Numbers
+    of up to two characters are drawn in full size; longer ones shrink their whole matrix.
+
+    Args:
+        input: One image, (C, H, W) or (1, C, H, W).
+        weight: Filters, (O, C / groups, kH, kW).
+        bias: One number a filter, (O,).
+        stride: Int or (height, width).
+        padding: Int, (height, width), "valid", "same" or ((top, bottom), (left, right)).
+        dilation: Int or (height, width).
+        groups: Number of groups; only the channels that the filter reads are drawn.
+        at: Row and column of the output cell, counted from 0. (The labels count from 1.)
+        filter: Which filter, counted from 0.
+        padding_mode: "constant" (zeros), "reflect", "replicate" or "circular".
+
+    Raises:
+        ValueError: If the convolution's arguments do not fit, ``at`` or ``filter`` lies outside
+            the output, or there is too much to read: more than one image, a padded side above 9,
+            a filter or output side above 9, more than 4 channels.
+        TypeError: If an argument has the wrong type.
+    """
+    checked = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
+    if checked.input.shape[0] != 1:
+        raise ValueError(f"`input` must hold one image, got {checked.input.shape[0]}")
+    row, column = _position(at, checked.output_size)
+    filters, group_channels = checked.weight.shape[:2]
+    if as_int(filter, "filter", 0) >= filters:
+        raise ValueError(f"`filter` (={filter}) must be less than the number of filters, {filters}")
+    first = filter // (filters // groups) * group_channels
+    channels = range(first, first + group_channels)
+    padded = pad2d(checked.input, checked.padding, padding_mode)[0]
+    _check_readable(padded, checked.weight, checked.output_size)
+    output = conv2d(
+        padded, checked.weight, checked.bias, checked.stride, 0, checked.dilation, groups
+    )[filter]
+    kernel = checked.weight[filter]
+    taps = [
+        (row * checked.stride[0] + m * checked.dilation[0],
+         column * checked.stride[1] + n * checked.dilation[1])
+        for m, n in np.ndindex(*kernel.shape[1:])
+    ]  # fmt: skip
+    rows, columns = zip(*taps, strict=True)
+    # In the output's dtype, so that unsigned or narrow integers add up here as they do there.
+    sums = [
+        (padded[channel][rows, columns] * kernel[place].ravel()).sum(dtype=checked.dtype)
+        for place, channel in enumerate(channels)
+    ]
+    pads = padding_mask(padded.shape[1:], checked.padding)
+    reach = (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
+    dilated = checked.dilation != (1, 1)
+
+    padded_height, padded_width = padded.shape[1:]
+    block = max(padded_height, kernel.shape[1]) + _HEADING
+    # The heading of a narrow input is wider than the input.
+    filter_x = _MARGIN + max(padded_width + 0.9, 5.1)
+    sum_x = filter_x + kernel.shape[2] + 0.25
+    output_x = sum_x + 2.35
+    shown: list[KeyEntry] = ["window"]
+    if pads.any():
+        shown.append("padding")
+    if dilated:
+        shown.append("read")
+    key_bottom = _HEADING + key_height(shown)
+    # The total stands beside the middle channel, below the key, with the output under it.
+    middle = max((len(channels) * block + _HEADING) / 2, key_bottom + 0.9)
+    output_y = middle + (2.6 if bias is None else 3.5)
+    right = max(output_x + output.shape[1], output_x + 4)
+    height = max(len(channels) * block, output_y + output.shape[0]) + _MARGIN
+    figure, axes = theme.canvas(right + _MARGIN, height)
+
+    centres = []
+    for place, channel in enumerate(channels):
+        top = place * block + _HEADING
+        names = f"channel {channel + 1}"
+        x_grid = draw_grid(
+            axes, padded[channel], _MARGIN, top, fill=theme.INPUT, padding=pads,
+            marked=() if dilated else taps, ringed=taps if dilated else (),
+            name=f"input {channel}",
+        )  # fmt: skip
+        outline(axes, x_grid, taps[0], reach)
+        filter_y = x_grid.middle[1] - kernel.shape[1] / 2
+        w_grid = draw_grid(
+            axes, kernel[place], filter_x, filter_y, fill=theme.FILTER, name=f"filter {channel}"
+        )
+        centre = x_grid.middle[1]
+        centres.append(centre)
+        theme.write(axes, x_grid.x, top - 0.45, f"input, {names}", ha="left")
+        theme.write(axes, w_grid.middle[0], filter_y - 0.45, "filter")
+        theme.write(axes, (x_grid.right + filter_x) / 2, centre, "×", size=16)
+        theme.write(axes, sum_x, centre - 0.95, "sum", ha="left")
+        text = "= " + theme.number(sums[place])
+        size = theme.fit(text, 1.7, 15)
+        label = f"sum {channel}"
+        theme.write(axes, sum_x, centre, text, ha="left", size=size, bold=True, label=label)
+    _gather(axes, centres, output_x - 0.3, middle)
+    total = theme.number(output[row, column])
+    terms = None if checked.bias is None else checked.bias[filter]
+    _total(axes, output_x, middle, sums, terms, total)
+    o_grid = draw_grid(
+        axes, output, output_x, output_y, fill=theme.OUTPUT, marked=[(row, column)], name="output"
+    )
+    outline(axes, o_grid, (row, column), (1, 1), label="output cell")
+    heading = "output" if filters == 1 else f"output {filter + 1} of {filters}"
+    theme.write(axes, output_x, output_y - 0.45, heading, ha="left")
+    draw_key(axes, output_x, _HEADING, shown)
+    return figure
+
+
+def _position(at: object, size: tuple[int, int]) -> tuple[int, int]:
+    row, column = as_pair(at, "at", 0)
+    if row >= size[0] or column >= size[1]:
+        raise ValueError(f"`at` (={at}) must lie in the output, which is {size[0]}×{size[1]}")
+    return row, column
+
+
+def _check_readable(
+    padded: NDArray[Any], weight: NDArray[Any], output_size: tuple[int, int]
+) -> None:
+    for name, sizes in (
+        ("padded `input`", padded.shape[1:]),
+        ("`weight`", weight.shape[2:]),
+        ("output", output_size),
+    ):
+        if max(sizes) > _MOST_CELLS:
+            raise ValueError(
+                f"the {name} is {sizes[0]}×{sizes[1]}: the figure draws at most "
+                f"{_MOST_CELLS}×{_MOST_CELLS} cells"
+            )
+    if weight.shape[1] > _MOST_CHANNELS:
+        raise ValueError(
+            f"`weight` reads {weight.shape[1]} channels: the figure draws at most {_MOST_CHANNELS}"
+        )
+
+
+def _gather(axes: Axes, centres: Sequence[float], x: float, middle: float) -> None:
+    # A bracket that collects the channels' sums and points at the total.
+    ends = [((x - 0.35, y), (x, y)) for y in centres]
+    ends.append(((x, min(*centres, middle)), (x, max(*centres, middle))))
+    ends.append(((x, middle), (x + 0.1, middle)))
+    strokes(axes, ends, colour=theme.MUTED, width=1.2, label="bracket")
+
+
+def _total(
+    axes: Axes, x: float, y: float, sums: Sequence[Any], bias: Any | None, total: str
+) -> None:
+    line = " + ".join(theme.number(value) for value in sums)
+    lines = [line.replace("+ \N{MINUS SIGN}", "\N{MINUS SIGN} ")]
+    if bias is not None:
+        lines.append(f"+ bias {theme.number(bias)}")
+    for place, text in enumerate(lines):
+        size = theme.fit(text, 4, 13)
+        theme.write(axes, x, y + 0.9 * place, text, ha="left", size=size, label=f"total {place}")
+    y += 0.9 * len(lines)
+    text = f"= {total}"
+    size = theme.fit(text, 3.6, 16)
+    theme.write(axes, x, y, text, ha="left", size=size, bold=True, label="total")
+
+
+def cross_correlation_versus_convolution(input: ArrayLike, weight: ArrayLike) -> Figure:
+    r"""Draw the same filter as it is and flipped, each with the output it gives.
+
+    Left, what CNN layers compute and call convolution, $\sum_{m,n} w_{m,n}\, x_{i+m,\,j+n}$: a
+    cross-correlation. Right, the convolution of mathematics, with the filter turned by half a
+    turn. The outlined cell is the same number of the filter in both.
+
+    Args:
+        input: One channel, (H, W).
+        weight: One filter, (kH, kW). A symmetric one would hide the difference.
+
+    Raises:
+        ValueError: If an argument is not a matrix, the filter is larger than the input, or a side
+            of the input is above 9.
+        TypeError: If an argument does not hold real numbers.
+    """
+    image, kernel = as_array(input, "input"), as_array(weight, "weight")
+    for name, matrix in (("input", image), ("weight", kernel)):
+        if matrix.ndim != 2:
+            raise ValueError(f"`{name}` must be a matrix, got shape {matrix.shape}")
+    flipped = kernel[::-1, ::-1]
+    outputs = [conv2d(image[None], each[None, None])[0] for each in (kernel, flipped)]
+    _check_readable(image[None], kernel[None, None], outputs[0].shape)
+
+    rows, columns = kernel.shape
+    out_rows, out_columns = outputs[0].shape
+    panel = max(columns, out_columns, 6)
+    gap = 1.2
+    width = max(2 * panel + gap, image.shape[1]) + 2 * _MARGIN
+    filter_y = _HEADING + image.shape[0] + 2.9
+    output_y = filter_y + rows + 1.7
+    figure, axes = theme.canvas(width, output_y + out_rows + _MARGIN)
+    left = (width - image.shape[1]) / 2
+    x_grid = draw_grid(axes, image, left, _HEADING, fill=theme.INPUT, name="input")
+    theme.write(axes, width / 2, _HEADING - 0.45, "input")
+    panels = (
+        ("cross-correlation", "filter as it is", kernel, (0, 0)),
+        ("convolution", "filter flipped", flipped, (rows - 1, columns - 1)),
+    )
+    for place, (operation, heading, values, corner) in enumerate(panels):
+        middle = width / 2 + (place - 0.5) * (panel + gap)
+        start = (width / 2 + (place - 0.5) * 1.5, x_grid.bottom + 0.2)
+        strokes(
+            axes, [(start, (middle, filter_y - 1.85))], colour=theme.MUTED, width=1.2, label="link"
+        )
+        theme.write(axes, middle, filter_y - 1.4, operation, bold=True, size=13)
+        theme.write(axes, middle, filter_y - 0.45, heading)
+        w_grid = draw_grid(
+            axes, values, middle - columns / 2, filter_y, fill=theme.FILTER,
+            marked=[corner], mark_fill=theme.FILTER, name=f"filter {place}",
+        )  # fmt: skip
+        outline(axes, w_grid, corner, (1, 1), label="same cell")
+        theme.write(axes, middle, output_y - 0.45, "output")
+        draw_grid(
+            axes, outputs[place], middle - out_columns / 2, output_y, fill=theme.OUTPUT,
+            name=f"output {place}",
+        )  # fmt: skip
+    return figure

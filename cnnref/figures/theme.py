@@ -1,0 +1,137 @@
+"""The look of every figure: colours, sizes, and a canvas measured in cells.
+
+One unit of a canvas is one cell of a matrix, with y running down as rows do. All figures are at
+most about `WIDTH` cells wide, so that the numbers in the cells can still be read when a figure is
+shown 330 pixels wide, on a phone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+__all__ = ["CSS", "WIDTH", "canvas", "fit", "number", "rc_context", "write"]
+
+# The colours are those of the light palette, so that a figure also looks right outside a web page
+# (in a notebook, say). Each is unique: `to_svg` finds it again and puts the CSS name in its place.
+FG: Final = "#1f2329"
+BG: Final = "#fdfdfe"
+MUTED: Final = "#585f6d"
+GRID: Final = "#878fa0"
+INPUT: Final = "#d9e8fb"
+PAD: Final = "#e9ebf0"
+WINDOW: Final = "#b93c0a"
+WINDOW_FILL: Final = "#ffe9b0"
+FILTER: Final = "#eadff9"
+OUTPUT: Final = "#d3efd8"
+UNREAD: Final = "#fbd9d7"
+
+CSS: Final[Mapping[str, str]] = {
+    FG: "currentColor",
+    BG: "var(--cnnref-bg)",
+    MUTED: "var(--cnnref-muted)",
+    GRID: "var(--cnnref-grid)",
+    INPUT: "var(--cnnref-input)",
+    PAD: "var(--cnnref-pad)",
+    WINDOW: "var(--cnnref-window)",
+    WINDOW_FILL: "var(--cnnref-window-fill)",
+    FILTER: "var(--cnnref-filter)",
+    OUTPUT: "var(--cnnref-output)",
+    UNREAD: "var(--cnnref-unread)",
+}
+
+CELL_POINTS: Final = 24.0
+WIDTH: Final = 17.0
+NUMBER_POINTS: Final = 14.0
+LABEL_POINTS: Final = 12.0
+
+# DejaVu Sans comes with matplotlib, so the layout is the same on every machine; its digits are
+# wider than those of most fonts, so text laid out with it does not overflow in another.
+_DIGIT_WIDTH: Final = 0.64
+_SIGN_WIDTH: Final = 0.84
+_SIGNS: Final = "+=\N{MINUS SIGN}"
+
+_RC: Final[Any] = {
+    "font.family": ["DejaVu Sans"],
+    "text.usetex": False,
+    "path.simplify": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cnnref",
+    "savefig.bbox": None,
+}
+
+
+def rc_context() -> AbstractContextManager[None]:
+    """Return a context in which the reader's own matplotlib settings do not change a figure."""
+    return mpl.rc_context(_RC)
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure whose one axes is ``width`` × ``height`` cells, y running down.
+
+    Raises:
+        ValueError: If a side is not positive.
+    """
+    if width <= 0 or height <= 0:
+        raise ValueError(f"`width` (={width}) and `height` (={height}) must be positive")
+    with rc_context():
+        figure = Figure(figsize=(width * CELL_POINTS / 72, height * CELL_POINTS / 72), facecolor=BG)
+        axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_axis_off()
+    return figure, axes
+
+
+def number(value: float) -> str:
+    """Return ``value`` as a figure shows it: integers in full, others to 3 digits or to units."""
+    if math.isfinite(value) and value == int(value):
+        text = str(int(value))
+    elif 1000 <= abs(value) < math.inf:
+        text = f"{value:.0f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def write(
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: float = LABEL_POINTS,
+    colour: str = FG,
+    ha: Literal["left", "center", "right"] = "center",
+    bold: bool = False,
+    label: str = "",
+) -> Text:
+    """Write one line of text, centred vertically on ``y``; ``label`` lets a test find it again."""
+    with rc_context():
+        artist = axes.text(
+            x,
+            y,
+            text,
+            fontsize=size,
+            color=colour,
+            ha=ha,
+            va="center_baseline",
+            fontweight="bold" if bold else "normal",
+            parse_math=False,
+        )
+    artist.set_label(label)
+    return artist
+
+
+def fit(text: str, width: float, size: float) -> float:
+    """Return the font size in points, at most ``size``, at which ``text`` fits ``width`` cells."""
+    ems = sum(_SIGN_WIDTH if letter in _SIGNS else _DIGIT_WIDTH for letter in text)
+    needed = ems * size / CELL_POINTS
+    return size if needed <= width else size * width / needed

@@ -1,0 +1,105 @@
+r"""Numbers as a worked solution shows them: short, and honest about rounding.
+
+A number is turned into text once. Whether a sum "adds up" is then decided on those texts, in exact
+fractions, because the reader can check only what stands on the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+DECIMALS = 4
+"""Decimals shown at most; a number that needs more is rounded."""
+
+_SMALLEST, _LARGEST = 1e-3, 1e9  # outside these, a float is shown as mantissa and exponent
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A number as it is written.
+
+    Attributes:
+        text: The digits, such as ``-12``, ``0.25`` or ``1.5e-7``; ``inf`` and ``nan`` as they are.
+        rounded: True when the text is not the shortest exact form of the number.
+    """
+
+    text: str
+    rounded: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _scientific(value: float) -> str:
+    mantissa, exponent = f"{value:.{DECIMALS}e}".split("e")
+    return f"{_trim(mantissa)}e{int(exponent)}"
+
+
+def show(value: Any) -> Shown:
+    r"""Write a real number: integers exactly, floats with at most four decimals.
+
+    Floats smaller in size than $10^{-3}$ or from $10^9$ on are written with an exponent, so that a
+    number other than zero never shows as 0.
+
+    Args:
+        value: A real number, of Python or NumPy.
+
+    Returns:
+        The text, and whether it is rounded.
+
+    Example:
+        >>> show(2.50), show(1 / 3)
+        (Shown(text='2.5', rounded=False), Shown(text='0.3333', rounded=True))
+        >>> show(2e-7).text
+        '2e-7'
+    """
+    if isinstance(value, (bool, np.bool_, int, np.integer)):
+        return Shown(str(int(value)), rounded=False)
+    number = float(value)
+    if not math.isfinite(number):
+        return Shown(str(number), rounded=False)
+    if number == 0:
+        return Shown("0", rounded=False)
+    plain = _SMALLEST <= abs(number) < _LARGEST
+    text = _trim(f"{number:.{DECIMALS}f}") if plain else _scientific(number)
+    # str() of a NumPy float is the shortest text that reads back as the same number in its own
+    # precision.
+    return Shown(text, rounded=Fraction(text) != Fraction(str(value)))
+
+
+def adds_up(terms: Iterable[Shown], total: Shown) -> bool:
+    """Say whether the shown terms add up to the shown total, exactly.
+
+    Sums with an infinity or nan have no exact form; they count as right.
+
+    Example:
+        >>> adds_up([show(0.1), show(0.2)], show(0.1 + 0.2))
+        True
+        >>> adds_up([show(1 / 3), show(1 / 3), show(1 / 3)], show(1.0))
+        False
+    """
+    return _holds(terms, total, product=False)
+
+
+def multiplies_to(factors: Iterable[Shown], product: Shown) -> bool:
+    """Say whether the product of the shown factors is the shown product, exactly."""
+    return _holds(factors, product, product=True)
+
+
+def _holds(operands: Iterable[Shown], result: Shown, *, product: bool) -> bool:
+    operands = list(operands)
+    if not all(math.isfinite(float(x.text)) for x in (*operands, result)):
+        return True
+    values = [Fraction(x.text) for x in operands]
+    combined = math.prod(values, start=Fraction(1)) if product else sum(values, start=Fraction(0))
+    return combined == Fraction(result.text)

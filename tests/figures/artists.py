@@ -1,0 +1,84 @@
+"""Read figures back: their texts and shapes, by the labels that the figures put on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.path import Path
+from numpy.typing import NDArray
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def texts(figure: Figure, label: str) -> list[str]:
+    """Return the texts with this label."""
+    return [text.get_text() for text in figure.axes[0].texts if text.get_label() == label]
+
+
+def cells(figure: Figure, name: str) -> dict[tuple[int, int], str]:
+    """Return the texts in the cells of the grid ``name``, by (row, column)."""
+    found = {}
+    for text in figure.axes[0].texts:
+        match = re.fullmatch(rf"{re.escape(name)}\[(\d+),(\d+)\]", str(text.get_label()))
+        if match:
+            found[int(match[1]), int(match[2])] = text.get_text()
+    return found
+
+
+def matrix(figure: Figure, name: str) -> NDArray[np.float64]:
+    """Return the numbers of the grid ``name``; NaN where a cell holds none."""
+    found = cells(figure, name)
+    shape = tuple(np.max(list(found), axis=0) + 1)
+    values = np.full(shape, np.nan)
+    for cell, text in found.items():
+        values[cell] = float(text.replace(MINUS, "-"))
+    return values
+
+
+def boxes(figure: Figure, label: str) -> list[tuple[float, float, float, float]]:
+    """Return the (x, y, width, height) of every shape with this label, in cells."""
+    return [
+        (x0, y0, x1 - x0, y1 - y0)
+        for path in _paths(figure, label)
+        for (x0, y0), (x1, y1) in [(path.vertices.min(axis=0), path.vertices.max(axis=0))]
+    ]
+
+
+def _paths(figure: Figure, label: str) -> Iterator[Path]:
+    # A compound path has one MOVETO a shape.
+    for patch in figure.axes[0].patches:
+        if patch.get_label() == label:
+            path = patch.get_path()
+            starts = np.flatnonzero(path.codes == Path.MOVETO)
+            for vertices, codes in zip(
+                np.split(path.vertices, starts[1:]), np.split(path.codes, starts[1:]), strict=True
+            ):
+                drawn = codes != Path.CLOSEPOLY
+                yield Path(vertices[drawn])
+
+
+def centre(figure: Figure, label: str) -> tuple[float, float]:
+    """Return where the one text with this label stands."""
+    (text,) = (text for text in figure.axes[0].texts if text.get_label() == label)
+    return text.get_position()
+
+
+def assert_legible(figure: Figure) -> None:
+    """Check that no two texts overlap and that none leaves the canvas."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    shown = [(text.get_text(), text.get_window_extent(renderer)) for text in figure.axes[0].texts]
+    for place, (text, box) in enumerate(shown):
+        assert figure.bbox.x0 <= box.x0, text
+        assert box.x1 <= figure.bbox.x1, text
+        assert figure.bbox.y0 <= box.y0, text
+        assert box.y1 <= figure.bbox.y1, text
+        for other_text, other in shown[place + 1 :]:
+            apart = (
+                box.x1 <= other.x0 or other.x1 <= box.x0
+                or box.y1 <= other.y0 or other.y1 <= box.y0
+            )  # fmt: skip
+            assert apart, f"{text!r} overlaps {other_text!r}"
