@@ -13,7 +13,7 @@ def questions_image() -> Array:
     Channel 1 is all ones, channel 2 all twos, and each row of channel 3 holds its own number,
     counted from 1.
 
-    Example:
+    Examples:
         >>> questions_image()[2]
         array([[1, 1, 1, 1],
                [2, 2, 2, 2],
@@ -28,7 +28,7 @@ def questions_image() -> Array:
 def questions_filter() -> Array:
     """Return the filter of the questions: one filter of 3 channels, 3×3, all ones.
 
-    Example:
+    Examples:
         >>> questions_filter().shape
         (1, 3, 3, 3)
     """

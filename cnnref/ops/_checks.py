@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ import numpy.typing as npt
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 Array = npt.NDArray[Any]
+# What a caller may write: for pairs (height, width), for the sides of a pooling, of a convolution.
+IntOrPair = int | Pair
+Padding = int | Pair | Sides
+ConvPadding = Padding | Literal["valid", "same"]
 
 
 def as_int(value: object, name: str, minimum: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Conv2dArguments, check_conv2d
+from cnnref.ops._checks import Array, Conv2dArguments, ConvPadding, IntOrPair, check_conv2d
 
 # The window buffer of the fast form stays near this size: small enough to stay in a core's
 # cache between being filled and being multiplied, large enough for an efficient product.
@@ -16,16 +16,16 @@ def conv2d_loops(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Convolve images with filters, written as the definition: one loop an index.
 
     Same arguments, result and errors as `conv2d`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> conv2d_loops([[[1, 2, 3]]], [[[[1, -1]]]])
         array([[[-1, -1]]])
 
@@ -60,9 +60,9 @@ def conv2d(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Convolve images with filters: slide, multiply, sum.
@@ -94,7 +94,7 @@ def conv2d(
         ValueError: If shapes do not fit together, a number is out of range, or the window is
             larger than the padded input.
 
-    Example:
+    Examples:
         >>> from cnnref.examples import questions_filter, questions_image
         >>> conv2d(questions_image(), questions_filter())
         array([[[45, 45],

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnref.ops._checks import (
+    ConvPadding,
+    IntOrPair,
     Pair,
     Sides,
     as_padding,
@@ -22,35 +24,44 @@ _AXES = ("height", "width")
 def output_size(
     input_size: int,
     kernel_size: int,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> int: ...
 @overload
 def output_size(
     input_size: Pair,
-    kernel_size: int | Pair,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> Pair: ...
 @overload
 def output_size(
     input_size: int,
     kernel_size: Pair,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> Pair: ...
+@overload
 def output_size(
-    input_size: object,
-    kernel_size: object,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+) -> int | Pair: ...
+def output_size(
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> int | Pair:
     r"""Return the height and width of a convolution's or a pooling's output.
@@ -78,7 +89,7 @@ def output_size(
         ValueError: If a number is out of range, the window is larger than the padded input, or
             ints are mixed with settings that differ between height and width.
 
-    Example:
+    Examples:
         >>> output_size(128, 3, stride=2)
         63
 
@@ -98,10 +109,10 @@ def output_size(
 
 
 def same_padding(
-    input_size: object,
-    kernel_size: object,
-    stride: object = 1,
-    dilation: object = 1,
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    dilation: IntOrPair = 1,
     extra: Literal["end", "start"] = "end",
 ) -> Sides:
     r"""Return the padding that makes the output $\lceil n / s \rceil$ pixels long.
@@ -127,7 +138,7 @@ def same_padding(
         TypeError: If an argument is of the wrong kind.
         ValueError: If a number is below 1 or `extra` is neither word.
 
-    Example:
+    Examples:
         >>> same_padding(4, kernel_size=2)
         ((0, 1), (0, 1))
 
@@ -150,11 +161,11 @@ def same_padding(
 
 
 def unread_pixels(
-    input_size: object,
-    kernel_size: object,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
 ) -> npt.NDArray[np.bool_]:
     """Return which input pixels no window reads.
 
@@ -175,7 +186,7 @@ def unread_pixels(
         TypeError: If an argument is of the wrong kind.
         ValueError: If a number is out of range or the window is larger than the padded input.
 
-    Example:
+    Examples:
         >>> unread_pixels(4, kernel_size=3, stride=2)[-1]
         array([ True,  True,  True,  True])
     """
@@ -189,11 +200,11 @@ class _Geometry:
 
     def __init__(
         self,
-        input_size: object,
-        kernel_size: object,
-        stride: object,
-        padding: object,
-        dilation: object,
+        input_size: IntOrPair,
+        kernel_size: IntOrPair,
+        stride: IntOrPair,
+        padding: ConvPadding,
+        dilation: IntOrPair,
     ) -> None:
         self.size = as_pair(input_size, "input_size", 1)
         self.kernel = as_pair(kernel_size, "kernel_size", 1)

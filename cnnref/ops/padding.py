@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_images, as_sides
+from cnnref.ops._checks import Array, Padding, as_images, as_sides
 
 PaddingMode = Literal["constant", "reflect", "replicate", "circular"]
 
@@ -21,7 +21,7 @@ _NUMPY_MODE: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
 
 
 def pad2d(
-    input: npt.ArrayLike, padding: object, mode: PaddingMode = "constant", value: float = 0
+    input: npt.ArrayLike, padding: Padding, mode: PaddingMode = "constant", value: float = 0
 ) -> Array:
     r"""Pad the two last axes of images.
 
@@ -47,7 +47,7 @@ def pad2d(
         ValueError: If a number is negative, the mode is unknown, or the padding is wider than the
             mode can fill from the image (`reflect`: less than the size; `circular`: at most it).
 
-    Example:
+    Examples:
         >>> pad2d([[[1, 2, 3]]], ((0, 0), (2, 2)), mode="reflect")
         array([[[3, 2, 1, 2, 3, 2, 1]]])
 

@@ -367,7 +367,7 @@ def convolution(
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
             `conv2d` and `pad2d`.
 
-    Example:
+    Examples:
         >>> solution = convolution([[[1, 2], [3, 4]]], [[[[1, 0], [0, -1]]]], bias=[10])
         >>> print(solution)
         The sign ⊙ multiplies a window and its filter channel cell by cell.

@@ -93,7 +93,7 @@ def kept(count: int, limit: int) -> list[int | None]:
 
     `limit` counts the things shown, not the gap.
 
-    Example:
+    Examples:
         >>> kept(3, 3), kept(9, 3)
         ([0, 1, 2], [0, 1, None, 8])
     """
@@ -253,7 +253,7 @@ def number(value: int) -> Symbol:
 def listing(words: Sequence[str]) -> str:
     """Join words as in a sentence.
 
-    Example:
+    Examples:
         >>> listing(["1", "2", "3"])
         '1, 2 and 3'
     """

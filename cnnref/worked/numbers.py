@@ -57,7 +57,7 @@ def show(value: Any) -> Shown:
     Returns:
         The text, and whether it is rounded.
 
-    Example:
+    Examples:
         >>> show(2.50), show(1 / 3)
         (Shown(text='2.5', rounded=False), Shown(text='0.3333', rounded=True))
         >>> show(2e-7).text
@@ -82,7 +82,7 @@ def adds_up(terms: Iterable[Shown], total: Shown) -> bool:
 
     Sums with an infinity or nan have no exact form; they count as right.
 
-    Example:
+    Examples:
         >>> adds_up([show(0.1), show(0.2)], show(0.1 + 0.2))
         True
         >>> adds_up([show(1 / 3), show(1 / 3), show(1 / 3)], show(1.0))

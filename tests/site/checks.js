@@ -1,0 +1,68 @@
+// What the tests of test_pages.py ask of a page, inside the page.
+window.checks = {
+  // The violations axe finds, one line an element. Folded text is part of the page as read.
+  async axe(tags) {
+    document.querySelectorAll("details").forEach((fold) => (fold.open = true));
+    // What has come into view is looked at by scrollable.js first.
+    await new Promise((done) => setTimeout(done, 100));
+    const result = await axe.run(document, {
+      runOnly: { type: "tag", values: tags },
+      resultTypes: ["violations"],
+    });
+    return result.violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary.split("\n")[1]}`),
+    );
+  },
+
+  // Number what must be reached with Tab, all that is shown and can be pressed, opened or scrolled; return the names.
+  // Material's own hidden checkboxes and radio buttons work through labels; a set of tabs is one stop.
+  markTargets() {
+    const wanted = [...document.querySelectorAll("body *")].filter((element) => {
+      if (element.matches(".tabbed-set > input")) return element.checked;
+      if (element.closest(".tabbed-labels")) return false;
+      const shown =
+        element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
+        element.getClientRects().length > 0 &&
+        !element.closest("[hidden], [inert]");
+      if (!shown) return false;
+      if (element.matches("a[href], button, summary, input[type=text]")) return true;
+      return (
+        element.closest(".md-typeset") &&
+        ["auto", "scroll"].includes(getComputedStyle(element).overflowX) &&
+        element.clientWidth > 1 &&
+        element.scrollWidth > element.clientWidth + 1
+      );
+    });
+    wanted.forEach((element, index) => element.setAttribute("data-test-target", index));
+    return wanted.map((element) => `${this.name(element)} ${element.textContent.trim().slice(0, 40)}`);
+  },
+
+  // The element that has the focus: its number, and whether one sees that it has it. The search box shows it by its
+  // own background and caret; the radio buttons of the palette, by their label.
+  focused() {
+    const element = document.activeElement;
+    if (!element || element === document.body) return null;
+    const shown = element.matches(".md-option") ? element.nextElementSibling : element;
+    const style = getComputedStyle(shown);
+    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    return {
+      target: element.getAttribute("data-test-target"),
+      visible: ring || element.matches(".md-search__input"),
+      name: this.name(element),
+    };
+  },
+
+  // How much there is of what instant navigation must keep.
+  kept() {
+    const figures = [...document.querySelectorAll(".cnnref-figure svg")];
+    return {
+      formulas: document.querySelectorAll("cnnref-math .katex-html").length,
+      figures: figures.length,
+      drawn: figures.every((svg) => svg.getBoundingClientRect().height > 40),
+    };
+  },
+
+  name(element) {
+    return `<${element.tagName.toLowerCase()} class="${element.getAttribute("class") ?? ""}">`;
+  },
+};

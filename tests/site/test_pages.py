@@ -1,0 +1,300 @@
+"""Every page in a real browser: errors, requests, width, accessibility, keyboard, search, copying.
+
+Which pages there are is known once the site is built, so each test goes over all of them and
+names every one that fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CHECKS = Path(__file__).with_name("checks.js")
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 900}
+
+
+def find_chromium() -> str | None:
+    """Return the Chromium of the machine: the one CHROMIUM names, or the first on the path."""
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A built site: its folder, and the address it is served at."""
+
+    folder: Path
+    url: str
+
+    @property
+    def pages(self) -> list[str]:
+        """The paths of all HTML files."""
+        return sorted(
+            file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.html")
+        )
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site, built with all its checks."""
+    folder = tmp_path_factory.mktemp("site")
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    url = f"http://127.0.0.1:{server.server_port}/"
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
+        cwd=ROOT,
+        # Instant navigation works at the address the site was built for, port and all.
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert built.returncode == 0, f"the site does not build:\n{built.stdout}\n{built.stderr}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Site(folder, url)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the session."""
+    executable = find_chromium()
+    if executable is None:
+        reason = "no Chromium found: install one, or name it in CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+def visit(page: Page, url: str) -> None:
+    page.goto(url, wait_until="load")
+    page.evaluate("document.fonts.ready")
+    # Material sets the page up, and scrollable.js looks at it, over the first frames.
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    page.add_script_tag(path=CHECKS)
+
+
+def test_there_are_pages(site: Site) -> None:
+    assert {"index.html", "404.html"} <= set(site.pages)
+    assert len(site.pages) > 2
+
+
+def test_no_error_and_no_foreign_request(site: Site, desk: BrowserContext) -> None:
+    problems: list[str] = []
+    page = desk.new_page()
+    here = ""
+    page.on(
+        "console", lambda m: problems.append(f"{here}: {m.text}") if m.type == "error" else None
+    )
+    page.on("pageerror", lambda error: problems.append(f"{here}: {error}"))
+    page.on("requestfailed", lambda r: problems.append(f"{here}: failed {r.url}"))
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((site.url, "data:", "blob:"))
+            else problems.append(f"{here}: asks {r.url}")
+        ),
+    )
+    page.on(
+        "response",
+        lambda r: problems.append(f"{here}: {r.status} {r.url}") if r.status >= 400 else None,
+    )
+    for here in site.pages:  # The handlers above read it.
+        visit(page, site.url + here)
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+def test_no_page_is_wider_than_a_phone(site: Site, phone: BrowserContext) -> None:
+    problems: list[str] = []
+    page = phone.new_page()
+    for path in site.pages:
+        visit(page, site.url + path)
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+        width = page.evaluate("document.scrollingElement.scrollWidth")
+        if width > PHONE["width"]:
+            problems.append(f"{path}: {width} px wide")
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+# Colours do not depend on the width, so the phone is looked at in one palette.
+@pytest.mark.parametrize(
+    ("device", "scheme"), [("desk", "light"), ("desk", "dark"), ("phone", "light")]
+)
+def test_axe_finds_no_violation(
+    site: Site, device: str, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    context: BrowserContext = request.getfixturevalue(device)
+    problems: list[str] = []
+    page = context.new_page()
+    page.emulate_media(
+        color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+    )
+    for path in site.pages:
+        visit(page, site.url + path)
+        shown = page.evaluate("document.body.dataset.mdColorScheme")
+        assert shown == {"light": "default", "dark": "slate"}[scheme]
+        page.add_script_tag(path=AXE)
+        problems += [
+            f"{path}: {violation}" for violation in page.evaluate("tags => checks.axe(tags)", WCAG)
+        ]
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+def test_keyboard_reaches_everything(site: Site, desk: BrowserContext) -> None:
+    problems: list[str] = []
+    page = desk.new_page()
+    for path in site.pages:
+        visit(page, site.url + path)
+        targets: list[str] = page.evaluate("checks.markTargets()")
+        reached: set[int] = set()
+        unseen: set[str] = set()
+        # More steps than stops: the button to the top may go while it has the focus.
+        for _ in range(2 * len(targets) + 40):
+            if len(reached) == len(targets):
+                break
+            page.keyboard.press("Tab")
+            focused = page.evaluate("checks.focused()")
+            if focused is None:
+                continue
+            if focused["target"] is not None:
+                reached.add(int(focused["target"]))
+            if not focused["visible"]:
+                unseen.add(focused["name"])
+        problems += [f"{path}: not reached: {t}" for i, t in enumerate(targets) if i not in reached]
+        problems += [f"{path}: focus cannot be seen on {name}" for name in sorted(unseen)]
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+def first_page_with(site: Site, pattern: str) -> str:
+    for path in site.pages:
+        if re.search(pattern, (site.folder / path).read_text(encoding="utf-8")):
+            return path
+    pytest.fail(f"no page has {pattern!r}")
+
+
+def test_copy_button_copies_the_code(site: Site, desk: BrowserContext) -> None:
+    page = desk.new_page()
+    visit(page, site.url + first_page_with(site, r'class="language-python highlight"'))
+    code = page.locator(".language-python.highlight pre > code").first
+    expected = code.inner_text()
+    assert expected.strip()
+    button = page.locator(".language-python.highlight .md-code__button").first
+    button.scroll_into_view_if_needed()
+    button.click()
+    page.wait_for_selector(".md-dialog--active")
+    assert page.evaluate("navigator.clipboard.readText()").strip() == expected.strip()
+    page.close()
+
+
+def test_search_finds_dilation(site: Site, desk: BrowserContext) -> None:
+    page = desk.new_page()
+    visit(page, site.url)
+    page.keyboard.press("/")
+    page.keyboard.type("dilation", delay=10)
+    result = page.locator(".md-search-result__link").first
+    result.wait_for(state="visible", timeout=10_000)
+    assert "dilation" in page.locator(".md-search-result__list").inner_text().lower()
+    result.click()
+    page.wait_for_url(re.compile(re.escape(site.url) + r"[^?#]+"))
+    page.locator("article.md-content__inner", has_text=re.compile("dilation", re.I)).wait_for()
+    page.close()
+
+
+def test_instant_navigation_keeps_formulas_and_figures(site: Site, desk: BrowserContext) -> None:
+    target = first_page_with(
+        site, r'(?s)<cnnref-math.*class="cnnref-svg"|class="cnnref-svg".*<cnnref-math'
+    )
+    page = desk.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    visit(page, site.url + target)
+    expected = page.evaluate("checks.kept()")
+    assert expected["formulas"] > 0
+    assert expected["figures"] > 0
+    assert expected["drawn"]
+    visit(page, site.url + "404.html")
+    page.evaluate("window.sameDocument = true")
+    address = target.removesuffix("index.html")
+    page.locator(f'.md-nav a[href$="{address}"]').first.click()
+    page.wait_for_url(re.compile(re.escape(address)))
+    page.wait_for_selector(".cnnref-figure svg")
+    assert page.evaluate("window.sameDocument"), "the page was loaded anew: not instant"
+    assert page.evaluate("checks.kept()") == expected
+    assert not errors
+    page.close()
+
+
+def test_downloads_of_labs(site: Site, desk: BrowserContext) -> None:
+    page = desk.new_page()
+    visit(page, site.url + first_page_with(site, r'class="cnnref-download"'))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download this notebook (.ipynb)").click()
+    saved = Path(download.value.path())
+    assert '"nbformat": 4' in saved.read_text(encoding="utf-8")
+    page.close()
