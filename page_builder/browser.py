@@ -26,7 +26,7 @@ FLAGS = [
 ]
 
 
-def chromium() -> str | None:
+def find_chromium() -> str | None:
     """Return the path of Chromium or Chrome, from ``CHROMIUM`` or the search path, or None."""
     named = os.environ.get("CHROMIUM")
     if named:

@@ -1,7 +1,7 @@
 """What MkDocs calls while it builds the site. The work is done in the modules this file imports.
 
-MkDocs loads this file once. Under `mkdocs serve` an edit of `cnnref` is taken up by the next rebuild,
-an edit of `page_builder` by the next start.
+MkDocs loads this file once. Under `mkdocs serve` an edit of `cnnref` is taken up by the next
+rebuild, an edit of `page_builder` by the next start.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Tell the Markdown extensions which page they are reading."""
-    root = Path(config.config_file_path).parent
+    root = Path(config.config_file_path).resolve().parent
     path = Path(config.docs_dir).relative_to(root) / page.file.src_uri
     context.current.set(context.PageContext(path.as_posix(), dict(page.meta), root))
 

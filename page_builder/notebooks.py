@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,7 +131,10 @@ def _run(notebook: Any, source: Path) -> None:
         resources={"metadata": {"path": str(Path.cwd())}},
     )
     try:
-        client.execute()
+        # The caller's backend (the runner of the pages' fences sets one) is not the lab's.
+        client.execute(
+            env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        )
     except CellExecutionError as error:
         raise NotebookError(f"{source.name}: a cell raises\n{error}") from None
     for cell, texts in zip(notebook.cells, alts, strict=True):

@@ -17,7 +17,7 @@ TARGET = ROOT / "docs/assets/images/screenshot.png"
 
 def main() -> int:
     """Photograph the page on padding and return the exit code."""
-    executable = browser.chromium()
+    executable = browser.find_chromium()
     if executable is None:
         print("no Chromium found: install it, or name it in CHROMIUM", file=sys.stderr)
         return 1

@@ -71,7 +71,8 @@ def output_size(
 
     A size that does not divide is valid: the floor drops the last pixels. With `ceil_mode`
     (pooling) the fraction is rounded up instead, and a last window that would start inside the
-    padding after the input is dropped again.
+    padding after the input is dropped again; a single window may then be larger than the padded
+    input by less than one step.
 
     Args:
         input_size: Size $n$ in pixels, an int or a (height, width) pair.
@@ -214,15 +215,17 @@ class _Geometry:
 
     def length(self, axis: int, ceil_mode: bool = False) -> int:
         """Return the number of windows along an axis."""
-        size, step, before = self.size[axis], self.stride[axis], self.padding[axis][0]
+        size, step, (before, after) = self.size[axis], self.stride[axis], self.padding[axis]
+        padded = before + size + after
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        if ceil_mode and padded < reach < padded + step:
+            return 1  # too large by less than a step: rounded up to one window, as in PyTorch
         length = output_length(
             size, self.kernel[axis], step, self.padding[axis], self.dilation[axis], _AXES[axis]
         )
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        left_over = (size + sum(self.padding[axis]) - reach) % step
         # The window that rounding up adds starts at length * step; it counts only if that is
         # still inside the image or the padding before it.
-        if ceil_mode and left_over and length * step < size + before:
+        if ceil_mode and (padded - reach) % step and length * step < size + before:
             return length + 1
         return length
 

@@ -49,8 +49,8 @@ plt.rcParams.update(
 # eight bits the sums below would not fit, and they have no negative numbers.
 #
 # We divide by 256, not by the largest value an eight-bit number can take. Then every pixel is a
-# whole number of small binary steps, and so is every sum we take here: nothing is ever rounded,
-# and "equal" can mean equal to the last bit.
+# whole number of small binary steps, and so is every response we take here: no response is rounded,
+# and "equal" can mean equal to the last bit. (The magnitude, a root, is rounded.)
 
 # %%
 photo = data.camera()[40:296, 170:426] / 256
@@ -181,8 +181,8 @@ for word, find in [("positive", np.argmax), ("negative", np.argmin)]:
 #
 # ## The strength of an edge, whatever its direction
 #
-# Sobel x and Sobel y together are the gradient, an arrow that points to the brighter side. Its
-# length is
+# Sobel x and Sobel y together estimate the gradient, up to a constant factor: an arrow that points
+# to the brighter side. Its length is
 #
 # $$\sqrt{g_x^2 + g_y^2}$$
 #

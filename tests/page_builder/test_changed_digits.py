@@ -36,14 +36,16 @@ def convert():
     config = load_config(str(ROOT / "mkdocs.yml"))
 
     def problems(page, text, meta):
-        context.current.set(context.PageContext(str(page.relative_to(ROOT)), meta, ROOT))
         converter = markdown.Markdown(
             extensions=config.markdown_extensions, extension_configs=config.mdx_configs
         )
+        token = context.current.set(context.PageContext(str(page.relative_to(ROOT)), meta, ROOT))
         try:
             html = extension.insert_figures(converter.convert(text))
         except context.PageError as error:
             return [str(error)]
+        finally:
+            context.current.reset(token)
         return [str(problem) for problem in numbers.check_page(html, meta.get("given", []))]
 
     return problems

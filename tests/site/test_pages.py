@@ -6,48 +6,27 @@ names every one that fails.
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from page_builder.browser import FLAGS, find_chromium, serve
+
 pytestmark = pytest.mark.xdist_group("browser")
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 CHECKS = Path(__file__).with_name("checks.js")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
-
-
-def find_chromium() -> str | None:
-    """Return the Chromium of the machine: the one CHROMIUM names, or the first on the path."""
-    if named := os.environ.get("CHROMIUM"):
-        return named
-    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
 @dataclass(frozen=True)
@@ -65,37 +44,23 @@ class Site:
         )
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, built with all its checks."""
     folder = tmp_path_factory.mktemp("site")
-    handler = functools.partial(QuietHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    url = f"http://127.0.0.1:{server.server_port}/"
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
-        cwd=ROOT,
-        # Instant navigation works at the address the site was built for, port and all.
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert built.returncode == 0, f"the site does not build:\n{built.stdout}\n{built.stderr}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(folder, url)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve(folder) as url:
+        built = subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
+            cwd=ROOT,
+            # Instant navigation works at the address the site was built for, port and all.
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert built.returncode == 0, f"the site does not build:\n{built.stdout}\n{built.stderr}"
+        yield Site(folder, url)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +73,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_FLAGS))
+        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
 
@@ -241,10 +206,10 @@ def first_page_with(site: Site, pattern: str) -> str:
 def test_copy_button_copies_the_code(site: Site, desk: BrowserContext) -> None:
     page = desk.new_page()
     visit(page, site.url + first_page_with(site, r'class="language-python highlight"'))
-    code = page.locator(".language-python.highlight pre > code").first
+    code = page.locator(".language-python.highlight pre > code:visible").first
     expected = code.inner_text()
     assert expected.strip()
-    button = page.locator(".language-python.highlight .md-code__button").first
+    button = page.locator(".language-python.highlight .md-code__button:visible").first
     button.scroll_into_view_if_needed()
     button.click()
     page.wait_for_selector(".md-dialog--active")
