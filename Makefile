@@ -24,7 +24,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 environment: .venv/.ready node_modules/.ready
 
 serve: environment ## build the site, serve it on http://127.0.0.1:8000 and follow edits
-	$(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+	$(BIN)/python -m mkdocs serve --livereload --dev-addr 127.0.0.1:$(PORT)
 
 site: environment ## build the site into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
@@ -40,7 +40,7 @@ check: site ## the gates: style, types, imports, fences; the strict build holds 
 	$(BIN)/python -m page_builder.lint docs README.md CONTRIBUTING.md
 
 bench: environment ## time and memory beside torch's, paired in one run
-	$(BIN)/python benchmarks/convolution.py
+	for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
 
 screenshot: site ## the README's picture, from the built site (needs Chromium)
 	$(BIN)/python -m page_builder.screenshot

@@ -27,6 +27,7 @@ of the code it shows. A lab that raises, or shows an image without alt text, rai
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import html
 import os
@@ -109,8 +110,14 @@ def execute(source: Path, package: Path, cache: Path = CACHE) -> Lab:
 def _key(source: Path, package: Path) -> str:
     """Return a hash of all that can change what a lab puts out."""
     sources = sources_digest([source, Path(__file__), *package.rglob("*.py")])
+    return hashlib.sha256("\n".join([sources, *_versions()]).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _versions() -> list[str]:
+    """Return the versions of Python and of all that is installed, which takes a while to read."""
     installed = sorted(f"{one.name}=={one.version}" for one in metadata.distributions())
-    return hashlib.sha256("\n".join([sys.version, sources, *installed]).encode()).hexdigest()[:24]
+    return [sys.version, *installed]
 
 
 def _run(notebook: Any, source: Path) -> None:

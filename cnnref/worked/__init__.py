@@ -10,14 +10,74 @@ from cnnref.worked.convolution import (
     OutputCell,
     convolution,
 )
+from cnnref.worked.convolution_matrix import ConvolutionMatrixDerivation, convolution_matrix
+from cnnref.worked.cost import CostDerivation, cost
+from cnnref.worked.gradients import GradientsDerivation, gradients
 from cnnref.worked.output_shape import AxisSteps, OutputShapeDerivation, output_shape
+from cnnref.worked.pooling import (
+    AvgPooledCell,
+    AvgPoolingDerivation,
+    MaxPooledCell,
+    MaxPoolingDerivation,
+    PooledCell,
+    PoolingDerivation,
+    avg_pool2d,
+    max_pool2d,
+)
+from cnnref.worked.receptive_field import FieldStep, ReceptiveFieldDerivation, receptive_field
+from cnnref.worked.resolution_and_channels import (
+    PickedChannel,
+    SpaceToDepthDerivation,
+    space_to_depth,
+)
+from cnnref.worked.sums import Contribution, SummedCell
+from cnnref.worked.template_matching import (
+    Deviations,
+    TemplateMatchingDerivation,
+    WindowMatch,
+    template_matching,
+)
+from cnnref.worked.transposed_convolution import (
+    Stamp,
+    TransposedConvolutionDerivation,
+    transposed_convolution,
+)
 
 __all__ = [
+    "AvgPooledCell",
+    "AvgPoolingDerivation",
     "AxisSteps",
     "ChannelStep",
+    "Contribution",
     "ConvolutionDerivation",
+    "ConvolutionMatrixDerivation",
+    "CostDerivation",
+    "Deviations",
+    "FieldStep",
+    "GradientsDerivation",
+    "MaxPooledCell",
+    "MaxPoolingDerivation",
     "OutputCell",
     "OutputShapeDerivation",
+    "PickedChannel",
+    "PooledCell",
+    "PoolingDerivation",
+    "ReceptiveFieldDerivation",
+    "SpaceToDepthDerivation",
+    "Stamp",
+    "SummedCell",
+    "TemplateMatchingDerivation",
+    "TransposedConvolutionDerivation",
+    "WindowMatch",
+    "avg_pool2d",
     "convolution",
+    "convolution_matrix",
+    "cost",
+    "gradients",
+    "max_pool2d",
     "output_shape",
+    "receptive_field",
+    "space_to_depth",
+    "template_matching",
+    "transposed_convolution",
 ]

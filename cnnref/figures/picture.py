@@ -1,0 +1,191 @@
+"""Draw a matrix too large for numbers as a picture, and cells shaded by their value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from numpy.typing import ArrayLike, NDArray
+
+from cnnref.figures import theme
+from cnnref.figures.grid import boxes
+from cnnref.ops._checks import as_array
+
+__all__ = ["Map", "Picture", "as_picture", "draw_picture", "draw_shaded"]
+
+Map = Literal["gray", "viridis"]
+
+# What lies on a picture does not follow the page's palette, since the picture does not either.
+# These are no colours of the theme, so `to_svg` leaves them as they are.
+_DARK, _LIGHT, _OUTLINE = "#101214", "#ffffff", "#b83c0a"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where a picture stands on the canvas; `scale` is the side of one pixel, in cells."""
+
+    x: float
+    y: float
+    rows: int
+    columns: int
+    scale: float
+
+    @property
+    def width(self) -> float:
+        """Width on the canvas, in cells."""
+        return self.columns * self.scale
+
+    @property
+    def height(self) -> float:
+        """Height on the canvas, in cells."""
+        return self.rows * self.scale
+
+    def box(
+        self,
+        axes: Axes,
+        corner: tuple[float, float],
+        size: tuple[float, float],
+        *,
+        label: str,
+        dashed: bool = False,
+    ) -> None:
+        """Outline ``size`` = (rows, columns) pixels from ``corner`` on.
+
+        A light line under the coloured one keeps the outline visible on every picture.
+        """
+        x, y = self.x + corner[1] * self.scale, self.y + corner[0] * self.scale
+        width, height = size[1] * self.scale, size[0] * self.scale
+        path = Path(
+            [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)],
+            [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY],
+        )
+        styles: tuple[tuple[str, float, str, Any], ...] = (
+            (_LIGHT, 4.2, "halo", "solid"),
+            (_OUTLINE, 2.2, label, (0, (1.4, 1.2)) if dashed else "solid"),
+        )
+        for colour, line, name, style in styles:
+            axes.add_patch(
+                PathPatch(
+                    path, label=name, clip_on=False, facecolor="none", edgecolor=colour,
+                    linewidth=line, linestyle=style, joinstyle="miter",
+                )
+            )  # fmt: skip
+
+
+def as_picture(value: object, name: str) -> NDArray[Any]:
+    """Return a matrix (H, W) from (H, W) or (1, H, W).
+
+    Raises:
+        TypeError: If it does not hold real numbers.
+        ValueError: If it has another shape, or holds nothing or NaN or an infinity.
+    """
+    array = as_array(value, name)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"`{name}` has shape {array.shape}; it must be (H, W) or (1, H, W)")
+    if not np.isfinite(array).all():
+        raise ValueError(f"`{name}` must be finite: it holds NaN or an infinity")
+    return array
+
+
+def draw_picture(
+    axes: Axes,
+    values: NDArray[Any],
+    x: float,
+    y: float,
+    width: float,
+    *,
+    low: float,
+    high: float,
+    shades: Map = "gray",
+    enlarge: int = 1,
+    name: str = "",
+) -> Picture:
+    """Draw a matrix as an image, one pixel a number, and return where it stands.
+
+    Args:
+        axes: The axes of a `theme.canvas`.
+        values: The matrix, (H, W).
+        x: Left edge, in cells.
+        y: Top edge, in cells.
+        width: Width, in cells.
+        low: The number drawn darkest.
+        high: The number drawn lightest.
+        shades: The map; both are perceptually uniform and follow lightness.
+        enlarge: Repeat each pixel so often down and across, for a picture shown larger than it is:
+            a browser would blur it.
+        name: Label of the image, by which a test finds it.
+    """
+    scale = width / values.shape[1]
+    height = values.shape[0] * scale
+    shown = np.repeat(np.repeat(values, enlarge, 0), enlarge, 1)
+    with theme.rc_context():
+        artist = axes.imshow(
+            shown, cmap=shades, vmin=low, vmax=high, interpolation="none",
+            extent=(x, x + width, y + height, y), aspect="auto",
+        )  # fmt: skip
+    artist.set_label(name)
+    artist.set_clip_on(False)
+    return Picture(x, y, values.shape[0], values.shape[1], scale)
+
+
+def draw_shaded(
+    axes: Axes,
+    values: ArrayLike,
+    x: float,
+    y: float,
+    *,
+    low: float,
+    high: float,
+    decimals: int = 0,
+    name: str,
+) -> Picture:
+    """Draw a matrix as cells shaded by their value, each with its number, and return where.
+
+    Args:
+        axes: The axes of a `theme.canvas`.
+        values: The matrix, (rows, columns).
+        x: Left edge, in cells.
+        y: Top edge, in cells.
+        low: The number drawn darkest.
+        high: The number drawn lightest.
+        decimals: Decimals written.
+        name: Label of the numbers, by which a test finds them: ``name[row,column]``.
+    """
+    # The sum with 0 turns the -0.0 of rounding into 0.
+    matrix = np.round(np.asarray(values, dtype=float), decimals) + 0.0
+    norm, colours = Normalize(low, high, clip=True), mpl.colormaps["viridis"]
+    texts = {
+        (row, column): f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}").replace("0.", ".")
+        if abs(value) < 1 and value and decimals
+        else f"{value:.0f}".replace("-", "\N{MINUS SIGN}")
+        for (row, column), value in np.ndenumerate(matrix)
+    }
+    # A point is half as wide as a digit.
+    size = min(
+        theme.fit(text.replace(".", ""), 0.86 - 0.2 * text.count("."), theme.NUMBER_POINTS)
+        for text in texts.values()
+    )
+    for cell, text in texts.items():
+        colour = colours(float(norm(matrix[cell])))
+        corner = (x + cell[1], y + cell[0], 1.0, 1.0)
+        boxes(axes, [corner], fill=mpl.colors.to_hex(colour), label="shaded")
+        theme.write(
+            axes, corner[0] + 0.5, corner[1] + 0.5, text, size=size,
+            colour=_readable_on(colour), label=f"{name}[{cell[0]},{cell[1]}]",
+        )  # fmt: skip
+    return Picture(x, y, matrix.shape[0], matrix.shape[1], 1.0)
+
+
+def _readable_on(colour: tuple[float, float, float, float]) -> str:
+    """Return dark or light, whichever has the higher contrast (WCAG 2) on this colour."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return _DARK if luminance > 0.183 else _LIGHT

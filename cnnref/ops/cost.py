@@ -1,0 +1,195 @@
+"""What a network costs: parameters, multiply-adds and activation memory, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from cnnref.ops import _tables
+from cnnref.ops._checks import as_int
+from cnnref.ops.layers import Branches, Layer, Shape, as_shape, walk
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """The cost of one layer for one image.
+
+    Attributes:
+        name: The layer's name, or its kind.
+        layer: The layer itself.
+        input_shape: What comes in.
+        output_shape: What goes out.
+        parameters: Trained numbers.
+        macs: Multiply-adds of weights with inputs.
+        other_ops: Operations beside them, one an element; see `cost`.
+        activation_bytes: Memory of the output, and in a block of all outputs inside.
+        parts: The costs of the layers inside a block, path by path; empty for any other layer.
+    """
+
+    name: str
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+    parameters: int
+    macs: int
+    other_ops: int
+    activation_bytes: int
+    parts: tuple[LayerCost, ...] = ()
+
+    @property
+    def flops(self) -> int:
+        """Two for each multiply-add: the product and the addition."""
+        return 2 * self.macs
+
+    @property
+    def leaves(self) -> tuple[LayerCost, ...]:
+        """This layer, or the layers inside a block, down to those that hold no other."""
+        if not self.parts:
+            return (self,)
+        return tuple(leaf for part in self.parts for leaf in part.leaves)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a network for one image, layer by layer and in total; it prints as a table.
+
+    Attributes:
+        layers: One record a layer of the list.
+        input_shape: Shape of the image.
+    """
+
+    layers: tuple[LayerCost, ...]
+    input_shape: Shape
+
+    @cached_property
+    def parameters(self) -> int:
+        """Trained numbers of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-adds of all layers."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Two for each multiply-add."""
+        return 2 * self.macs
+
+    @cached_property
+    def other_ops(self) -> int:
+        """Operations beside the multiply-adds."""
+        return sum(layer.other_ops for layer in self.layers)
+
+    @cached_property
+    def activation_bytes(self) -> int:
+        """Memory of all layers' outputs, as training keeps them; the image itself not counted."""
+        return sum(layer.activation_bytes for layer in self.layers)
+
+    @property
+    def leaves(self) -> tuple[LayerCost, ...]:
+        """The layers of all blocks unfolded, those that hold no other."""
+        return tuple(leaf for layer in self.layers for leaf in layer.leaves)
+
+    @property
+    def output_shape(self) -> Shape:
+        """What the network gives."""
+        return self.layers[-1].output_shape if self.layers else self.input_shape
+
+    def _rows(self, only_weights: bool) -> list[list[str]]:
+        rows = [
+            _row(layer.name, layer.output_shape, layer)
+            for layer in self.layers
+            if layer.parameters or not only_weights
+        ]
+        return [*rows, _row("total", None, self)]
+
+    def __str__(self) -> str:
+        return _tables.to_text(_HEAD, self._rows(only_weights=False))
+
+    def to_markdown(self, *, only_weights: bool = False) -> str:
+        """Write the cost as a Markdown table.
+
+        Args:
+            only_weights: Leave out layers without parameters; the total still counts them.
+        """
+        return _tables.to_markdown(_HEAD, self._rows(only_weights), last_is_total=True)
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+
+_HEAD = ("layer", "output", "parameters", "MACs", "other ops", "bytes")
+
+
+def _row(name: str, shape: Shape | None, cost: LayerCost | Cost) -> list[str]:
+    counts = (cost.parameters, cost.macs, cost.other_ops, cost.activation_bytes)
+    return [name, "×".join(map(str, shape or ())), *(f"{count:,}" for count in counts)]
+
+
+def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: int = 4) -> Cost:
+    r"""Return what a network costs for one image, layer by layer.
+
+    A convolution with $O$ filters of $k_h \times k_w$ over $C$ channels in $g$ groups, giving a
+    map of $H \times W$, has
+
+    $$\text{parameters} = O \left(\tfrac{C}{g}\, k_h k_w + 1\right), \qquad
+    \text{MACs} = O\, H\, W \cdot \tfrac{C}{g}\, k_h k_w$$
+
+    and a fully connected layer is one with $H = W = k_h = k_w = 1$. A MAC is one product and one
+    addition, so it makes 2 FLOPs. Only products of weights with inputs are MACs. Beside them,
+    `other_ops` counts one a cell of the output for a bias, two for batch norm at test time, one
+    for an activation and for each map added in a sum, and one for each cell of each window of a
+    pooling (each cell of the map, if it is global).
+
+    Activations are the outputs of all layers, in bytes, as training keeps them for the backward
+    pass; `Flatten` has none of its own. Parameters are those that are trained: the running
+    statistics of batch norm are not.
+
+    Args:
+        layers: The layers, first to last.
+        input_shape: Shape of one image, (C, H, W), or (features,).
+        bytes_per_number: 4 for float32, 2 for half precision.
+
+    Returns:
+        The cost; its fields are exact ints.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a layer cannot read the shape that reaches it; the message names the layer.
+
+    Examples:
+        >>> from cnnref.ops.layers import Conv, Flatten, Linear
+        >>> net = cost([Conv(8, 3, name="conv"), Flatten(), Linear(10, name="fc")], (3, 6, 6))
+        >>> net.parameters, net.macs
+        (1514, 4736)
+
+    Source:
+        K. Simonyan and A. Zisserman, arXiv:1409.1556, Table 2 (parameters); K. He et al.,
+        arXiv:1512.03385, Table 1 (it calls MACs "FLOPs (multiply-adds)").
+    """
+    size = as_int(bytes_per_number, "bytes_per_number", 1)
+    return Cost(_costs(layers, input_shape, size), as_shape(input_shape))
+
+
+def _costs(
+    layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: int
+) -> tuple[LayerCost, ...]:
+    found = []
+    for layer, before, after in walk(layers, input_shape):
+        parts: tuple[LayerCost, ...] = ()
+        kept = 0 if layer.has_view_output else math.prod(after) * bytes_per_number
+        if isinstance(layer, Branches):
+            parts = tuple(
+                part for path in layer.paths for part in _costs(path, before, bytes_per_number)
+            )
+            # A concatenation, too, is a new map beside the paths' own.
+            kept += sum(part.activation_bytes for part in parts)
+        counts = layer.parameters(before), layer.macs(before), layer.other_ops(before)
+        found.append(LayerCost(layer.label, layer, before, after, *counts, kept, parts))
+    return tuple(found)
+
+
+__all__ = ["Cost", "LayerCost", "cost"]

@@ -1,0 +1,581 @@
+r"""The worked solution of a pooling: each output cell from its window, the largest or the mean."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnref.ops import pooling
+from cnnref.ops._checks import Array
+from cnnref.ops._windows import Windows, as_pooled_images, check_windows
+from cnnref.ops.pooling import window_divisors
+from cnnref.worked import latex, markdown, text
+from cnnref.worked.document import (
+    UNREAD,
+    Block,
+    Card,
+    Display,
+    Document,
+    Entry,
+    Expression,
+    Grid,
+    Heading,
+    Mark,
+    Matrix,
+    Paragraph,
+    Symbol,
+    has_mark,
+    kept,
+)
+from cnnref.worked.numbers import DECIMALS, Shown, adds_up, show
+
+Bools = npt.NDArray[np.bool_]
+Parts = tuple[str | Entry | Expression, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PooledCell:
+    """One cell of a pooling's output and its window. All indices count from 0.
+
+    Attributes:
+        image: Index of the image in the batch.
+        channel: Index of the channel, the same in the input and the output.
+        row: Row of the output.
+        column: Column of the output.
+        window: The whole window, shape (rH, rW), with reach r = dilation (k - 1) + 1; 0 where it
+            does not lie on the image.
+        read: True where the window reads a pixel of the image, shape (rH, rW).
+        padded: True where it reads a cell of the padding, shape (rH, rW).
+        value: The cell's value.
+    """
+
+    image: int
+    channel: int
+    row: int
+    column: int
+    window: Array
+    read: Bools
+    padded: Bools
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPooledCell(PooledCell):
+    """One cell of max pooling.
+
+    Attributes:
+        winner: Row and column, in the window, of the pixel that is largest: of equal ones the
+            first, of several NaN the last.
+        equals: How many pixels of the window are as large as the winner.
+    """
+
+    winner: tuple[int, int]
+    equals: int
+
+
+@dataclass(frozen=True, eq=False)
+class AvgPooledCell(PooledCell):
+    """One cell of average pooling.
+
+    Attributes:
+        sum: The sum of the pixels read, added row by row.
+        divisor: What the sum is divided by.
+    """
+
+    sum: Any
+    divisor: int
+
+
+Cell = TypeVar("Cell", bound=PooledCell)
+
+
+@dataclass(frozen=True, eq=False)
+class PoolingDerivation(ABC, Generic[Cell]):
+    """The derivation of a pooling, cell by cell; make one with `max_pool2d` or `avg_pool2d`.
+
+    Cells are computed when they are asked for. Iterating gives every cell, image by image, channel
+    by channel, row by row; `len` says how many there are.
+
+    Attributes:
+        input: Images, shape (N, C, H, W).
+        windows: Where the windows lie: kernel size, stride, padding, dilation, output size.
+        batched: Whether the given input had a batch axis; the output has one then.
+        output: The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis.
+    """
+
+    input: Array
+    windows: Windows
+    batched: bool
+    output: Array
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Number of images, number of channels, output height, output width."""
+        return (*self.input.shape[:2], *self.windows.output_size)
+
+    def cell(self, *, row: int, column: int, channel: int = 0, image: int = 0) -> Cell:
+        """Derive one output cell. Indices count from 0.
+
+        Raises:
+            TypeError: If an index is not an integer.
+            IndexError: If an index is outside the output.
+        """
+        index = (image, channel, row, column)
+        for name, value, size in zip(_INDEX_NAMES, index, self.shape, strict=True):
+            if isinstance(value, bool):
+                raise TypeError(f"`{name}` (={value!r}) must be an integer, not a bool")
+            if not 0 <= operator.index(value) < size:
+                raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
+        w = self.windows
+        on_image, on_padding, places = [], [], []
+        for axis, position in ((0, row), (1, column)):
+            reach = w.dilation[axis] * (w.kernel_size[axis] - 1) + 1
+            place = int(w.starts(axis)[position]) + np.arange(reach)
+            inside = (place >= 0) & (place < w.input_size[axis])
+            before, after = w.padding[axis]
+            framed = (place >= -before) & (place < w.input_size[axis] + after)
+            # Dilated, the window reads every d-th cell of its reach.
+            taps = np.arange(reach) % w.dilation[axis] == 0
+            on_image.append(inside & taps)
+            on_padding.append(framed & taps)
+            places.append(np.clip(place, 0, w.input_size[axis] - 1))
+        read = np.logical_and.outer(*on_image)
+        padded = np.logical_and.outer(*on_padding) & ~read
+        pixels = self.input[image, channel][np.ix_(*places)]
+        window = np.where(read, pixels, pixels.dtype.type(0))
+        return self._pool(index, window, read, padded)
+
+    @abstractmethod
+    def _pool(
+        self, index: tuple[int, int, int, int], window: Array, read: Bools, padded: Bools
+    ) -> Cell: ...
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __iter__(self) -> Iterator[Cell]:
+        for index in np.ndindex(*self.shape):
+            yield self._cell_at(index)
+
+    def _cell_at(self, index: Sequence[int]) -> Cell:
+        if len(index) not in (3, 4):
+            raise ValueError(
+                f"a cell (={index!r}) must be (channel, row, column) or "
+                "(image, channel, row, column)"
+            )
+        image, channel, row, column = (0, *index) if len(index) == 3 else index
+        return self.cell(image=image, channel=channel, row=row, column=column)
+
+    def document(
+        self,
+        cells: Sequence[tuple[int, ...]] | None = None,
+        *,
+        max_cells: int = 16,
+        max_size: int = 8,
+    ) -> Document:
+        """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
+
+        Rows, columns, channels and images are counted from 1 in what is written, as on paper.
+
+        Args:
+            cells: Only these cells, each (channel, row, column) or (image, channel, row, column),
+                from 0, and no closing matrix of the output. None: all of them, in order, and the
+                output at the end.
+            max_cells: Cells written at most, when `cells` is None: the first ones and the last,
+                with a line that says how many are left out. The same holds for the closing
+                matrices.
+            max_size: Rows and columns of a matrix written at most; dots stand for the others.
+
+        Raises:
+            ValueError: If a limit is under 2, or a cell has not 3 or 4 indices.
+            IndexError: If a cell is outside the output.
+        """
+        for name, limit in (("max_cells", max_cells), ("max_size", max_size)):
+            if limit < 2:
+                raise ValueError(f"`{name}` (={limit}) must be at least 2: the first and the last")
+        layout = self._layout(max_size)
+        if cells is not None:
+            cards = tuple(layout.card(self._cell_at(index)) for index in cells)
+            return Document((*layout.legend(), Grid(cards)))
+        blocks: list[Block] = []
+        row_of_cards: list[Card] = []
+        for i in kept(len(self), max_cells):
+            if i is not None:
+                index = np.unravel_index(i, self.shape)
+                row_of_cards.append(layout.card(self._cell_at(tuple(map(int, index)))))
+                continue
+            left_out = len(self) - max_cells
+            words = "cell" if left_out == 1 else "cells"
+            blocks += [Grid(tuple(row_of_cards)), Paragraph((f"… {left_out} more {words} …",))]
+            row_of_cards = []
+        blocks.append(Grid(tuple(row_of_cards)))
+        blocks += layout.outputs(max_cells)
+        return Document((*layout.legend(), *blocks))
+
+    @abstractmethod
+    def _layout(self, max_size: int) -> _Layout[Cell]: ...
+
+    def to_text(
+        self,
+        cells: Sequence[tuple[int, ...]] | None = None,
+        *,
+        max_cells: int = 16,
+        max_size: int = 8,
+    ) -> str:
+        """Write the solution as plain text; for the arguments see `document`."""
+        return text.render(self.document(cells, max_cells=max_cells, max_size=max_size))
+
+    def to_latex(
+        self,
+        cells: Sequence[tuple[int, ...]] | None = None,
+        *,
+        max_cells: int = 16,
+        max_size: int = 8,
+    ) -> str:
+        """Write the solution as a LaTeX fragment (`amsmath`); for the arguments see `document`."""
+        return latex.render(self.document(cells, max_cells=max_cells, max_size=max_size))
+
+    def to_markdown(
+        self,
+        cells: Sequence[tuple[int, ...]] | None = None,
+        *,
+        max_cells: int = 16,
+        max_size: int = 8,
+        grid: bool = True,
+    ) -> str:
+        """Write the solution as Markdown with LaTeX maths; for the other arguments see `document`.
+
+        Args:
+            cells: As for `document`.
+            max_cells: As for `document`.
+            max_size: As for `document`.
+            grid: Wrap the cells in `div` elements that the site's style sheet lays out as a
+                responsive grid. False gives plain Markdown, as notebooks get it.
+        """
+        document = self.document(cells, max_cells=max_cells, max_size=max_size)
+        return markdown.render(document, grid=grid)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown(grid=False)
+
+
+_INDEX_NAMES = ("image", "channel", "row", "column")
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPoolingDerivation(PoolingDerivation[MaxPooledCell]):
+    """The derivation of max pooling; see `PoolingDerivation`."""
+
+    def _pool(
+        self, index: tuple[int, int, int, int], window: Array, read: Bools, padded: Bools
+    ) -> MaxPooledCell:
+        places = [(int(u), int(v)) for u, v in np.argwhere(read)]
+        winner = places[0]
+        for place in places[1:]:
+            if window[place] > window[winner] or np.isnan(window[place]):
+                winner = place
+        equals = int((window[read] == window[winner]).sum())
+        return MaxPooledCell(*index, window, read, padded, window[winner], winner, equals)
+
+    def _layout(self, max_size: int) -> _MaxLayout:
+        return _MaxLayout(self, max_size)
+
+
+@dataclass(frozen=True, eq=False)
+class AvgPoolingDerivation(PoolingDerivation[AvgPooledCell]):
+    """The derivation of average pooling; see `PoolingDerivation`.
+
+    Attributes:
+        count_include_pad: Whether padding counts in the divisor.
+        divisor_override: The divisor of every window, or None for the count.
+    """
+
+    count_include_pad: bool
+    divisor_override: int | None
+
+    @cached_property
+    def divisors(self) -> Array:
+        """What each window's sum is divided by, shape (oH, oW)."""
+        return window_divisors(self.windows, self.count_include_pad, self.divisor_override)
+
+    def _pool(
+        self, index: tuple[int, int, int, int], window: Array, read: Bools, padded: Bools
+    ) -> AvgPooledCell:
+        # One after the other, as on paper and as in the operation; float16 in float32, as there.
+        dtype = np.float32 if window.dtype == np.float16 else window.dtype
+        total = np.cumsum(window[read], dtype=dtype)[-1]
+        divisor = int(self.divisors[index[2:]])
+        value = window.dtype.type(total / total.dtype.type(divisor))
+        return AvgPooledCell(*index, window, read, padded, value, total, divisor)
+
+    def _layout(self, max_size: int) -> _AvgLayout:
+        return _AvgLayout(self, max_size)
+
+
+def max_pool2d(
+    input: npt.ArrayLike,
+    kernel_size: object,
+    stride: object = None,
+    padding: object = 0,
+    dilation: object = 1,
+    ceil_mode: bool = False,
+) -> MaxPoolingDerivation:
+    r"""Derive max pooling cell by cell: the window, its largest pixel, the result.
+
+    $$\text{output}[c, i, j] = \max_{u,v}\; \text{padded}[c,\; i s_h + u d_h,\; j s_w + v d_w]$$
+
+    Padding is shown as $-\infty$: it never is the largest.
+
+    Args:
+        input: Images, shape (N, C, H, W) or (C, H, W).
+        kernel_size: Cells the window reads, an int or a (height, width) pair.
+        stride: Step of the window in pixels; None is `kernel_size`.
+        padding: As for `cnnref.max_pool2d`.
+        dilation: Distance between neighbouring cells that the window reads.
+        ceil_mode: Round the output's size up.
+
+    Returns:
+        The derivation: data for every cell, and `to_text`, `to_latex`, `to_markdown`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a number is out of range or the window does not fit: the errors of
+            `cnnref.max_pool2d`.
+
+    Example:
+        >>> print(max_pool2d([[[3, 1, 4, 1]]], kernel_size=(1, 2)).to_text([(0, 0, 1)]))
+        The largest pixel of each window, of equal ones the first, stands in brackets.
+        <BLANKLINE>
+        Row 1, column 2
+        <BLANKLINE>
+          [ (4)  1 ]
+        <BLANKLINE>
+        Largest: 4
+
+    Source:
+        `torch.nn.functional.max_pool2d`.
+    """
+    output = pooling.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+    images, batched = as_pooled_images(input)
+    size = (images.shape[2], images.shape[3])
+    windows = check_windows(size, kernel_size, stride, padding, dilation, ceil_mode)
+    return MaxPoolingDerivation(images, windows, batched, output)
+
+
+def avg_pool2d(
+    input: npt.ArrayLike,
+    kernel_size: object,
+    stride: object = None,
+    padding: object = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> AvgPoolingDerivation:
+    r"""Derive average pooling cell by cell: the window, its sum, the divisor, the result.
+
+    $$\text{output}[c, i, j] = \frac{1}{D} \sum_{u,v} \text{padded}[c,\; i s_h + u,\; j s_w + v]$$
+
+    Args:
+        input: Images of real floats, shape (N, C, H, W) or (C, H, W).
+        kernel_size: Height and width of the window, an int or a pair.
+        stride: Step of the window in pixels; None is `kernel_size`.
+        padding: As for `cnnref.avg_pool2d`.
+        ceil_mode: Round the output's size up.
+        count_include_pad: Whether padding counts in the divisor.
+        divisor_override: The divisor of every window, in place of the count.
+
+    Returns:
+        The derivation: data for every cell, and `to_text`, `to_latex`, `to_markdown`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind; integers are refused.
+        ValueError: If a number is out of range or the window does not fit: the errors of
+            `cnnref.avg_pool2d`.
+
+    Example:
+        >>> print(avg_pool2d([[[3.0, 1.0, 4.0, 1.0]]], kernel_size=(1, 2)).to_text([(0, 0, 1)]))
+        Row 1, column 2
+        <BLANKLINE>
+          [ 4  1 ]
+        <BLANKLINE>
+        Sum 5, divided by 2: 2.5
+
+    Source:
+        `torch.nn.functional.avg_pool2d`.
+    """
+    output = pooling.avg_pool2d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+    images, batched = as_pooled_images(input)
+    size = (images.shape[2], images.shape[3])
+    windows = check_windows(size, kernel_size, stride, padding, 1, ceil_mode)
+    return AvgPoolingDerivation(
+        images, windows, batched, output, count_include_pad, divisor_override
+    )
+
+
+class _Layout(ABC, Generic[Cell]):
+    """Turns cells into blocks of a document."""
+
+    padding: Any  # what a cell of the padding holds
+
+    def __init__(self, derivation: PoolingDerivation[Cell], max_size: int) -> None:
+        self.derivation = derivation
+        self.max_size = max_size
+        self.rounded = False  # set as soon as one number of the document is
+        self.windows: list[Matrix] = []
+
+    def card(self, cell: Cell) -> Card:
+        title = self._prefix(cell.image, cell.channel, f"row {cell.row + 1}, ")
+        title += f"column {cell.column + 1}"
+        window = self._window(cell)
+        self.windows.append(window)
+        return Card(title[0].upper() + title[1:], (Display(window), Paragraph(self._result(cell))))
+
+    def _prefix(self, image: int, channel: int, rest: str = "") -> str:
+        images, channels, _, _ = self.derivation.shape
+        named = f"image {image + 1}, " if images > 1 else ""
+        named += f"channel {channel + 1}, " if channels > 1 else ""
+        return named + rest
+
+    def _window(self, cell: Cell) -> Matrix:
+        values = cell.window.astype(object)
+        values[cell.padded] = self.padding
+        return self._matrix(values, cell.padded, ~(cell.read | cell.padded))
+
+    @abstractmethod
+    def _result(self, cell: Cell) -> Parts: ...
+
+    @abstractmethod
+    def _rule(self) -> Iterator[Paragraph]: ...
+
+    def _matrix(
+        self, values: Array, padding: Bools | None = None, unread: Bools | None = None
+    ) -> Matrix:
+        matrix = Matrix.of(values, padding=padding, unread=unread, max_size=self.max_size)
+        self.rounded |= matrix.rounded
+        return matrix
+
+    def _show(self, value: Any) -> Shown:
+        shown = show(value)
+        self.rounded |= shown.rounded
+        return shown
+
+    def outputs(self, limit: int) -> Iterator[Block]:
+        """Close with the whole output, one matrix a channel."""
+        images, channels, _, _ = self.derivation.shape
+        output = self.derivation.output.reshape(self.derivation.shape)
+        count = images * channels
+        for i in kept(count, limit):
+            if i is None:
+                yield Paragraph((f"… {count - limit} more …",))
+                continue
+            image, channel = divmod(i, channels)
+            named = self._prefix(image, channel).removesuffix(", ")
+            yield Heading(f"Output of {named}" if named else "Output")
+            yield Display(self._matrix(output[image, channel]))
+
+    def legend(self) -> Iterator[Paragraph]:
+        """Explain the marks that the cards use."""
+        yield from self._rule()
+        if has_mark(self.windows, Mark.PADDING):
+            example = Entry(show(self.padding).text, Mark.PADDING)
+            yield Paragraph(("A number marked like ", example, " is padding."))
+        if has_mark(self.windows, Mark.UNREAD):
+            words = " is a cell that is not read"
+            if self.derivation.windows.dilation == (1, 1):
+                words += ": it lies past the padding"
+            yield Paragraph(("A dot ", UNREAD, f"{words}."))
+        if self.rounded:
+            yield Paragraph((f"Numbers are rounded to {DECIMALS} decimals.",))
+
+
+class _MaxLayout(_Layout[MaxPooledCell]):
+    padding = -np.inf
+
+    def _window(self, cell: MaxPooledCell) -> Matrix:
+        plain = super()._window(cell)
+        if not _takes_brackets(cell):
+            return plain
+        rows = [list(row) for row in plain.rows]
+        for i, u in enumerate(kept(cell.window.shape[0], self.max_size)):
+            for j, v in enumerate(kept(cell.window.shape[1], self.max_size)):
+                if (u, v) == cell.winner:
+                    rows[i][j] = Entry(f"({rows[i][j].text})")
+        return Matrix(tuple(map(tuple, rows)), plain.rounded)
+
+    def _result(self, cell: MaxPooledCell) -> Parts:
+        end = f", first of {cell.equals}" if cell.equals > 1 else ""
+        if not _takes_brackets(cell):
+            row, column = cell.winner
+            end += f", row {row + 1}, column {column + 1} of the window"
+        return ("Largest: ", Entry(self._show(cell.value).text), end)
+
+    def _rule(self) -> Iterator[Paragraph]:
+        yield Paragraph(
+            ("The largest pixel of each window, of equal ones the first, stands in brackets.",)
+        )
+
+
+def _takes_brackets(cell: MaxPooledCell) -> bool:
+    # A power of ten, an infinity or NaN keeps its plain form, which the renderers know.
+    return not show(cell.value).text.strip("-.0123456789")
+
+
+class _AvgLayout(_Layout[AvgPooledCell]):
+    padding = 0
+
+    def _result(self, cell: AvgPooledCell) -> Parts:
+        total, result = self._show(cell.sum), self._show(cell.value)
+        terms = [show(value) for value in cell.window[cell.read]]
+        about = (Symbol("≈"), " ")
+        return (
+            "Sum ",
+            *(() if adds_up(terms, total) else about),
+            Entry(total.text),
+            ", divided by ",
+            Entry(str(cell.divisor)),
+            ": ",
+            *(() if _divides(total, cell.divisor, result) else about),
+            Entry(result.text),
+        )
+
+    def _rule(self) -> Iterator[Paragraph]:
+        d = self.derivation
+        assert isinstance(d, AvgPoolingDerivation)
+        if d.divisor_override is not None:
+            yield Paragraph(("Every sum is divided by the same number, whatever the window.",))
+        elif d.windows.padding != ((0, 0), (0, 0)):
+            counted = "counts" if d.count_include_pad else "does not count"
+            yield Paragraph((f"Padding {counted} in the divisor.",))
+
+
+def _divides(total: Shown, divisor: int, result: Shown) -> bool:
+    """Say whether the shown numbers give the shown result; without exact form, as if they did."""
+    try:
+        return Fraction(total.text) / divisor == Fraction(result.text)
+    except ValueError:
+        return True
+
+
+__all__ = [
+    "AvgPooledCell",
+    "AvgPoolingDerivation",
+    "MaxPooledCell",
+    "MaxPoolingDerivation",
+    "PooledCell",
+    "PoolingDerivation",
+    "avg_pool2d",
+    "max_pool2d",
+]

@@ -1,0 +1,197 @@
+"""Cells that are sums of products, written out: shared by transposed convolution and gradients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnref.ops._checks import Array, as_int
+from cnnref.worked import latex, markdown, text
+from cnnref.worked.document import (
+    Block,
+    Card,
+    Document,
+    Entry,
+    Expression,
+    Grid,
+    Matrix,
+    Paragraph,
+    Symbol,
+    kept,
+)
+from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to, show
+
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Contribution:
+    """One product that goes into a cell. All indices count from 0.
+
+    Attributes:
+        first: Index of the first factor in its array.
+        second: Index of the second factor in its array.
+        factors: The two numbers.
+        product: The number that goes into the cell.
+    """
+
+    first: Index
+    second: Index
+    factors: tuple[Any, Any]
+    product: Any
+
+
+@dataclass(frozen=True, eq=False)
+class SummedCell:
+    """One cell of a result, with all that goes into it. All indices count from 0.
+
+    Attributes:
+        index: Index of the cell in the result.
+        contributions: The products, in the order in which they are added.
+        bias: What is added last, or None.
+        total: The sum.
+    """
+
+    index: Index
+    contributions: tuple[Contribution, ...]
+    bias: Any
+    total: Any
+
+
+def summed(
+    index: Index, contributions: Sequence[Contribution], bias: Any, dtype: np.dtype[Any]
+) -> SummedCell:
+    """Add contributions one after the other, as on paper, in a dtype."""
+    terms = [each.product for each in contributions] + ([] if bias is None else [bias])
+    total = np.cumsum(np.array(terms, dtype), dtype=dtype)[-1] if terms else dtype.type(0)
+    return SummedCell(index, tuple(contributions), bias, total)
+
+
+class Solution(ABC):
+    """What every derivation can do with its document."""
+
+    @abstractmethod
+    def document(self, *, max_cells: int = 16, max_size: int = 8, max_terms: int = 8) -> Document:
+        """Lay out the worked solution."""
+
+    def to_text(self, **layout: Any) -> str:
+        """Write the solution as plain text; for the arguments see `document`."""
+        return text.render(self.document(**layout))
+
+    def to_latex(self, **layout: Any) -> str:
+        """Write the solution as a LaTeX fragment (`amsmath`); for the arguments see `document`."""
+        return latex.render(self.document(**layout))
+
+    def to_markdown(self, *, grid: bool = True, **layout: Any) -> str:
+        """Write the solution as Markdown with LaTeX maths; for the other arguments see `document`.
+
+        Args:
+            grid: Wrap the cells in `div` elements that the site's style sheet lays out as a
+                responsive grid. False gives plain Markdown, as notebooks get it.
+            **layout: As for `document`.
+        """
+        return markdown.render(self.document(**layout), grid=grid)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown(grid=False)
+
+
+class Writer:
+    """Writes numbers, matrices and sums, and remembers whether it had to round one."""
+
+    def __init__(self, max_size: int, max_terms: int) -> None:
+        self.max_size = as_int(max_size, "max_size", 2)
+        self.max_terms = as_int(max_terms, "max_terms", 2)
+        self.rounded = False
+
+    def number(self, value: Any) -> Shown:
+        """Write one number."""
+        shown = show(value)
+        self.rounded |= shown.rounded
+        return shown
+
+    def matrix(self, values: Array, unread: Array | None = None) -> Matrix:
+        """Write one matrix."""
+        matrix = Matrix.of(values, unread=unread, max_size=self.max_size)
+        self.rounded |= matrix.rounded
+        return matrix
+
+    def sum(self, cell: SummedCell) -> Paragraph:
+        """Write a cell as its products, their values and the total."""
+        pairs = [tuple(self.number(x) for x in each.factors) for each in cell.contributions]
+        values = [self.number(each.product) for each in cell.contributions]
+        bias = [] if cell.bias is None else [self.number(cell.bias)]
+        total = self.number(cell.total)
+        exact = all(multiplies_to(*pair) for pair in zip(pairs, values, strict=True))
+        parts = self._joined([*pairs, *((b,) for b in bias)])
+        if len(pairs) > 1 or bias:
+            parts += [" = " if exact else " ≈ ", *self._joined([(v,) for v in [*values, *bias]])]
+            exact = adds_up([*values, *bias], total)
+        parts += [" = " if exact else " ≈ ", Entry(total.text)]
+        return Paragraph(tuple(parts))
+
+    def terms(self, numbers: Sequence[Any], total: Any) -> Paragraph:
+        """Write a sum of plain numbers and its total."""
+        shown, result = [self.number(x) for x in numbers], self.number(total)
+        relation = " = " if adds_up(shown, result) else " ≈ "
+        return Paragraph((*self._joined([(x,) for x in shown]), relation, Entry(result.text)))
+
+    def _joined(self, products: Sequence[tuple[Shown, ...]]) -> list[str | Entry | Expression]:
+        """Write a + b · c + (-d) ..., with dots for the terms left out."""
+        parts: list[str | Entry | Expression] = []
+        for i in kept(len(products), self.max_terms):
+            parts += [" + "] if parts else []
+            if i is None:
+                parts.append("…")
+                continue
+            for position, factor in enumerate(products[i]):
+                parts += [" · "] if position else []
+                entry = Entry(factor.text)
+                # A sign after another sign stands in brackets.
+                bare = len(parts) == 0 or not factor.text.startswith("-")
+                parts += [entry] if bare else ["(", entry, ")"]
+        return parts
+
+    def rounding(self) -> list[Paragraph]:
+        """Say that numbers were rounded, if any was."""
+        if not self.rounded:
+            return []
+        words = f"Numbers are rounded to {DECIMALS} decimals; the sign "
+        end = " stands where the rounded numbers do not give the result exactly."
+        return [Paragraph((words, Symbol("≈"), end))]
+
+
+def checked_index(index: Index, shape: Index, names: Sequence[str]) -> Index:
+    """Return an index, or refuse one that is not whole or lies outside."""
+    for value, size, name in zip(index, shape, names, strict=True):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"`{name}` (={value!r}) must be an integer")
+        if not 0 <= value < size:
+            raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
+    return tuple(int(value) for value in index)
+
+
+def tap_at(distance: int, dilation: int, size: int) -> int | None:
+    """Return which tap of a filter lies this far from its first, or None."""
+    tap, rest = divmod(distance, dilation)
+    return tap if rest == 0 and 0 <= tap < size else None
+
+
+def chosen(indices: Sequence[Index], limit: int) -> list[Index]:
+    """Return all indices, or the first ones and the last."""
+    return [indices[i] for i in kept(len(indices), limit) if i is not None]
+
+
+def beside(cards: Sequence[Card], count: int, limit: int) -> list[Block]:
+    """Lay out cards, with a sentence before the last where some of `count` are left out."""
+    if count <= limit:
+        return [Grid(tuple(cards))]
+    gap = Paragraph((f"… {count - limit} more …",))
+    return [Grid(tuple(cards[:-1])), gap, Grid((cards[-1],))]

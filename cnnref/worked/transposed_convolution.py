@@ -1,0 +1,334 @@
+"""The worked solution of a transposed convolution: the stamps, then the sums of what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnref.ops._checks import Array, as_int
+from cnnref.ops.transposed_convolution import ConvTranspose2dArguments, check_conv_transpose2d
+from cnnref.worked.document import (
+    UNREAD,
+    Block,
+    Card,
+    Display,
+    Document,
+    Entry,
+    Heading,
+    Paragraph,
+)
+from cnnref.worked.sums import (
+    Contribution,
+    Index,
+    Solution,
+    SummedCell,
+    Writer,
+    beside,
+    checked_index,
+    chosen,
+    summed,
+    tap_at,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Stamp:
+    """What one input cell leaves on one output channel. All indices count from 0.
+
+    Attributes:
+        image: Index of the image in the batch.
+        channel: Index of the input channel.
+        filter: Index of the output channel.
+        row: Row of the input cell.
+        column: Column of the input cell.
+        value: The number in the input cell.
+        weight: The filter, shape (kH, kW).
+        product: The value times the filter, shape (kH, kW).
+        top: Output row of the stamp's first row; negative where padding cuts it off.
+        left: Output column of the stamp's first column; negative where padding cuts it off.
+        values: The stamp on the output channel, zero where it leaves nothing, shape (oH, oW).
+        touched: True where a tap of the stamp lies on the output channel, shape (oH, oW).
+    """
+
+    image: int
+    channel: int
+    filter: int
+    row: int
+    column: int
+    value: Any
+    weight: Array
+    product: Array
+    top: int
+    left: int
+    values: Array
+    touched: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class TransposedConvolutionDerivation(Solution):
+    """The derivation of a transposed convolution; make one with `transposed_convolution`.
+
+    Iterating gives every output cell, image by image, channel by channel, row by row.
+
+    Attributes:
+        arguments: The arguments in their normal form: `input`, `weight`, `bias`, `stride`,
+            `padding`, `output_padding`, `dilation`, `groups`, `output_size`, `dtype`, `batched`.
+    """
+
+    arguments: ConvTranspose2dArguments
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Number of images, number of output channels, output height, output width."""
+        a = self.arguments
+        return (len(a.input), a.weight.shape[1] * a.groups, *a.output_size)
+
+    @cached_property
+    def output(self) -> Array:
+        """The output, shape (N, O, oH, oW), or (O, oH, oW) when the input had no batch axis.
+
+        Its cells are the cells' totals.
+        """
+        output = np.empty(self.shape, self.arguments.dtype)
+        for cell in self:
+            output[cell.index] = cell.total
+        return output if self.arguments.batched else output[0]
+
+    def stamp(
+        self, *, row: int, column: int, channel: int = 0, filter: int = 0, image: int = 0
+    ) -> Stamp:
+        """Derive the stamp of one input cell on one output channel. Indices count from 0.
+
+        Raises:
+            TypeError: If an index is not an integer.
+            IndexError: If an index is out of range.
+            ValueError: If the two channels are not in the same group.
+        """
+        a, (_, filters, height, width) = self.arguments, self.shape
+        index, limits = (image, channel, row, column, filter), (*a.input.shape, filters)
+        checked_index(index, limits, ("image", "channel", "row", "column", "filter"))
+        if channel not in self.channels_of(filter):
+            raise ValueError(f"`channel` (={channel}) and `filter` (={filter}) share no group")
+        value = a.input[image, channel, row, column]
+        weight = a.weight[channel, filter % a.weight.shape[1]]
+        top = row * a.stride[0] - a.padding[0][0]
+        left = column * a.stride[1] - a.padding[1][0]
+        values, touched = np.zeros((height, width), a.dtype), np.zeros((height, width), bool)
+        product = (value * weight).astype(a.dtype, copy=False)
+        for u, v in np.ndindex(*weight.shape):
+            y, x = top + u * a.dilation[0], left + v * a.dilation[1]
+            if 0 <= y < height and 0 <= x < width:
+                values[y, x], touched[y, x] = product[u, v], True
+        return Stamp(
+            image, channel, filter, row, column, value, weight, product, top, left, values, touched
+        )
+
+    def channels_of(self, filter: int) -> range:
+        """Return the input channels that stamp an output channel: those of its group."""
+        a = self.arguments
+        count, group = a.input.shape[1] // a.groups, filter // a.weight.shape[1]
+        return range(group * count, (group + 1) * count)
+
+    def cell(self, *, row: int, column: int, filter: int = 0, image: int = 0) -> SummedCell:
+        """Derive one output cell: what each stamp leaves there. Indices count from 0.
+
+        The first factor of a contribution is at that index of `arguments.input`, the second of
+        `arguments.weight`.
+
+        Raises:
+            TypeError: If an index is not an integer.
+            IndexError: If an index is outside the output.
+        """
+        a = self.arguments
+        index = (image, filter, row, column)
+        checked_index(index, self.shape, ("image", "filter", "row", "column"))
+        _, _, rows, columns = a.input.shape
+        found = []
+        for c in self.channels_of(filter):
+            for i, j in np.ndindex(rows, columns):
+                u = tap_at(
+                    row + a.padding[0][0] - i * a.stride[0], a.dilation[0], a.weight.shape[2]
+                )
+                v = tap_at(
+                    column + a.padding[1][0] - j * a.stride[1], a.dilation[1], a.weight.shape[3]
+                )
+                if u is None or v is None:
+                    continue
+                first, second = (image, c, i, j), (c, filter % a.weight.shape[1], u, v)
+                factors = a.input[first], a.weight[second]
+                found.append(Contribution(first, second, factors, factors[0] * factors[1]))
+        return summed(index, found, None if a.bias is None else a.bias[filter], a.dtype)
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __iter__(self) -> Iterator[SummedCell]:
+        for image, filter, row, column in np.ndindex(*self.shape):
+            yield self.cell(image=image, filter=filter, row=row, column=column)
+
+    def _stamp_indices(self) -> list[Index]:
+        return [
+            (n, c, o, i, j)
+            for n, o in np.ndindex(*self.shape[:2])
+            for c in self.channels_of(o)
+            for i, j in np.ndindex(*self.arguments.input.shape[2:])
+        ]
+
+    def document(self, *, max_cells: int = 16, max_size: int = 8, max_terms: int = 8) -> Document:
+        """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
+
+        Rows, columns and channels are counted from 1 in what is written, as on paper.
+
+        Args:
+            max_cells: Stamps, and output cells, written at most: the first ones and the last.
+            max_size: Rows and columns of a matrix written at most; dots stand for the others.
+            max_terms: Terms of a sum written at most.
+
+        Raises:
+            ValueError: If a limit is under 2.
+        """
+        writer = Writer(max_size, max_terms)
+        as_int(max_cells, "max_cells", 2)
+        stamps, cells = self._stamp_indices(), list(np.ndindex(*self.shape))
+        blocks: list[Block] = [
+            Heading("The stamps"),
+            *beside([self._stamp_card(writer, *index) for index in chosen(stamps, max_cells)],
+                    len(stamps), max_cells),
+            Heading("The sums"),
+            Paragraph(("Each output cell adds up what the stamps leave there: the input cell "
+                       "times the weight.",)),
+            *beside([self._cell_card(writer, *index) for index in chosen(cells, max_cells)],
+                    len(cells), max_cells),
+        ]  # fmt: skip
+        output = self.output.reshape(self.shape)
+        for image, filter in list(np.ndindex(*self.shape[:2]))[:max_cells]:
+            named = self._named(image, None, filter)
+            blocks.append(Heading(f"Output: {named}" if named else "Output"))
+            blocks.append(Display(writer.matrix(output[image, filter])))
+        legend: list[Block] = [
+            Paragraph(("A dot ", UNREAD, " is an output cell where the stamp leaves nothing."))
+        ]
+        return Document((*legend, *writer.rounding(), *blocks))
+
+    def _named(self, image: int, channel: int | None, filter: int) -> str:
+        a = self.arguments
+        parts = [f"image {image + 1}"] if len(a.input) > 1 else []
+        if channel is not None and a.input.shape[1] > 1:
+            parts.append(f"channel {channel + 1}")
+        if self.shape[1] > 1:
+            parts.append(f"output channel {filter + 1}")
+        return ", ".join(parts)
+
+    def _stamp_card(
+        self, writer: Writer, image: int, channel: int, filter: int, row: int, column: int
+    ) -> Card:
+        stamp = self.stamp(image=image, channel=channel, filter=filter, row=row, column=column)
+        title = f"Input row {row + 1}, column {column + 1}"
+        named = self._named(image, channel, filter)
+        title += f" ({named})" if named else ""
+        value = Entry(writer.number(stamp.value).text)
+        cut = stamp.product.size - int(stamp.touched.sum())
+        rest = " times the filter; the padding cuts off a part:" if cut else " times the filter:"
+        if cut == stamp.product.size:
+            return Card(title, (Paragraph((value, " times the filter, all of it cut off.")),))
+        matrix = writer.matrix(stamp.values, ~stamp.touched)
+        return Card(title, (Paragraph((value, rest)), Display(matrix)))
+
+    def _cell_card(self, writer: Writer, image: int, filter: int, row: int, column: int) -> Card:
+        cell = self.cell(image=image, filter=filter, row=row, column=column)
+        title, named = f"Row {row + 1}, column {column + 1}", self._named(image, None, filter)
+        title += f" ({named})" if named else ""
+        if not cell.contributions and cell.bias is None:
+            return Card(title, (Paragraph(("No stamp reaches this cell: ", Entry("0"))),))
+        return Card(title, (writer.sum(cell),))
+
+
+def transposed_convolution(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: object = 1,
+    padding: object = 0,
+    output_padding: object = 0,
+    groups: int = 1,
+    dilation: object = 1,
+) -> TransposedConvolutionDerivation:
+    r"""Derive a transposed convolution: each input cell's stamp, then each output cell's sum.
+
+    Input cell $(c, i, j)$ adds $\text{input}[c, i, j] \; \text{weight}[c, o, u, v]$ to output cell
+    $(o,\; i s_h + u d_h - p_\text{top},\; j s_w + v d_w - p_\text{left})$.
+
+    Args:
+        input: Images, shape (N, C, H, W) or (C, H, W).
+        weight: Filters, shape (C, O / groups, kH, kW).
+        bias: One number an output channel, shape (O,), or None.
+        stride: Step between stamps in pixels, an int or a (height, width) pair.
+        padding: Pixels cut off each side: an int, a pair or ((top, bottom), (left, right)).
+        output_padding: Rows and columns more at the bottom and the right.
+        groups: Number of groups of channels.
+        dilation: Distance between neighbouring taps, an int or a pair.
+
+    Returns:
+        The derivation: data for every stamp and cell, and `to_text`, `to_latex`, `to_markdown`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If shapes do not fit together, or a number is out of range: the errors of
+            `conv_transpose2d`.
+
+    Example:
+        >>> solution = transposed_convolution([[[1, 2]]], [[[[1, 10]]]])
+        >>> print(solution)
+        A dot · is an output cell where the stamp leaves nothing.
+        <BLANKLINE>
+        The stamps
+        <BLANKLINE>
+        Input row 1, column 1
+        <BLANKLINE>
+        1 times the filter:
+        <BLANKLINE>
+          [ 1  10  · ]
+        <BLANKLINE>
+        Input row 1, column 2
+        <BLANKLINE>
+        2 times the filter:
+        <BLANKLINE>
+          [ ·  2  20 ]
+        <BLANKLINE>
+        The sums
+        <BLANKLINE>
+        Each output cell adds up what the stamps leave there: the input cell times the weight.
+        <BLANKLINE>
+        Row 1, column 1
+        <BLANKLINE>
+        1 · 1 = 1
+        <BLANKLINE>
+        Row 1, column 2
+        <BLANKLINE>
+        1 · 10 + 2 · 1 = 10 + 2 = 12
+        <BLANKLINE>
+        Row 1, column 3
+        <BLANKLINE>
+        2 · 10 = 20
+        <BLANKLINE>
+        Output
+        <BLANKLINE>
+          [ 1  12  20 ]
+
+    Source:
+        V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016,
+        arXiv:1603.07285, chapter 4.
+    """
+    return TransposedConvolutionDerivation(
+        check_conv_transpose2d(
+            input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
+    )
+
+
+__all__ = ["Stamp", "TransposedConvolutionDerivation", "transposed_convolution"]

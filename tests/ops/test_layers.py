@@ -1,0 +1,146 @@
+"""Layers: shapes by hand and as torch has them, and the wording of errors."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cnnref.ops.layers import (
+    Activation,
+    BatchNorm,
+    Branches,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    Pool,
+    residual,
+    walk,
+)
+from tests.ops.torch_layers import as_torch, count
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (Conv(6, (3, 2), (2, 1), (1, 0)), (4, 5, 4), (6, 3, 3)),
+        (Conv(6, 3, padding="same", dilation=(1, 2), groups=2), (4, 5, 7), (6, 5, 7)),
+        (Conv(1, 2, padding=((1, 0), (2, 0))), (4, 5, 7), (1, 5, 8)),
+        (Pool(2), (4, 5, 7), (4, 2, 3)),
+        (Pool(2, ceil_mode=True), (4, 5, 7), (4, 3, 4)),
+        (Pool((3, 2), (2, 1), (1, 0), mode="avg"), (4, 5, 4), (4, 3, 3)),
+        (GlobalAvgPool(), (4, 5, 7), (4, 1, 1)),
+        (Flatten(), (4, 5, 7), (140,)),
+        (Linear(9), (140,), (9,)),
+        (BatchNorm(), (4, 5, 7), (4, 5, 7)),
+        (Activation(), (140,), (140,)),
+        (Branches([[Conv(2, 1)], [Pool(3, 1, 1)], []]), (4, 5, 7), (10, 5, 7)),
+        (residual([Conv(4, 3, padding=1)]), (4, 5, 7), (4, 5, 7)),
+    ],
+)
+def test_shapes_by_hand(layer, shape, expected):
+    assert layer.output_shape(shape) == expected
+    if not (isinstance(layer, Conv) and isinstance(layer.padding[0], tuple)):
+        assert count(as_torch([layer]), shape).shapes == [expected]
+
+
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@settings(max_examples=150, deadline=None)
+@given(pairs, pairs, pairs, st.booleans(), st.sampled_from(["conv", "max", "avg"]))
+def test_shapes_equal_torch(kernel, stride, dilation, ceil_mode, kind):
+    padding = tuple(k // 2 for k in kernel)
+    if kind == "conv":
+        layer = Conv(4, kernel, stride, padding, dilation, groups=2)
+    else:
+        # A window that reads padding alone is refused; torch gives minus infinity.
+        assume(kind == "max" or dilation == (1, 1))
+        assume(all(d * k <= 4 for d, k in zip(dilation, kernel, strict=True)))
+        layer = Pool(
+            kernel, stride, padding, dilation if kind == "max" else 1, ceil_mode, mode=kind
+        )
+    shape = (2, 9, 7)
+    assert [count(as_torch([layer]), shape).shapes[0]] == [layer.output_shape(shape)]
+
+
+def test_names_and_kinds():
+    layers = [Conv(4, (3, 2)), Pool(2, mode="avg"), residual([]), Branches([[], [], []])]
+    kinds = ["conv 3×2", "avg pool 2×2", "sum of 2 paths", "concat of 3 paths"]
+    assert [layer.label for layer in layers] == kinds
+    assert Conv(4, 3, name="stem").label == "stem"
+
+
+def test_equal_settings_are_equal_layers():
+    assert residual([Conv(4, 3)]) == Branches([[Conv(4, 3)], []], "sum")
+    assert len({residual([Conv(4, 3)]), residual([Conv(4, 3)]), residual([Conv(4, 1)])}) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: Conv(0, 3), ValueError, "`out_channels` (=0) must be at least 1"),
+        (lambda: Conv(4, 3.0), TypeError, "`kernel_size` (=3.0) must be an integer"),
+        (lambda: Conv(4, 3, stride=0), ValueError, "`stride` (=0) must be at least 1"),
+        (lambda: Conv(4, 3, stride=True), TypeError, "`stride` (=True) must be an integer, not"),
+        (lambda: Conv(4, 3, dilation=(1, 0)), ValueError, "`dilation` (=0)"),
+        (lambda: Conv(4, 3, padding=-1), ValueError, "`padding` (=-1) must be at least 0"),
+        (lambda: Conv(4, 3, 2, "same"), ValueError, "`padding` (='same') needs `stride` 1"),
+        (
+            lambda: Conv(4, 3, groups=3),
+            ValueError,
+            "`out_channels` (=4) must be divisible by `groups` (=3)",
+        ),
+        (lambda: Pool(3, mode="mean"), ValueError, "`mode` (='mean') must be 'max' or 'avg'"),
+        (
+            lambda: Pool(3, padding=2),
+            ValueError,
+            "`padding` (=2) must be at most half of `kernel_size` (=3)",
+        ),
+        (lambda: Pool(3, dilation=2, mode="avg"), ValueError, "`dilation` (=2) must be 1 for"),
+        (lambda: Linear(-1), ValueError, "`out_features` (=-1) must be at least 1"),
+        (lambda: Branches([], "sum"), ValueError, "`paths` is empty"),
+        (lambda: Branches([[]], "add"), ValueError, "`join` (='add') must be 'concat' or 'sum'"),
+        (lambda: Branches([Conv(4, 3)]), TypeError, "`paths` must be a list of layers, not Conv"),
+        (lambda: residual([3]), TypeError, "`paths` holds 3 at place 0, which is no layer"),
+        (
+            lambda: list(walk([Conv(4, 3), Conv(4, 3)], (1, 4, 4))),
+            ValueError,
+            "layer 1 (conv 3×3): the window reaches 3 pixels in height",
+        ),
+        (
+            lambda: list(walk([Conv(4, 1, groups=2, name="stem")], (3, 4, 4))),
+            ValueError,
+            "layer 0 (stem): `in_channels` (=3) must be divisible by `groups` (=2)",
+        ),
+        (
+            lambda: list(walk([Linear(3)], (1, 4, 4))),
+            ValueError,
+            "linear reads a row of features, not the shape (1, 4, 4): put Flatten before",
+        ),
+        (
+            lambda: list(walk([Flatten(), Pool(2)], (1, 4, 4))),
+            ValueError,
+            "max pool 2×2 reads a map (C, H, W), not the shape (16,)",
+        ),
+        (
+            lambda: list(walk([residual([Conv(2, 3)])], (2, 4, 4))),
+            ValueError,
+            "the paths end in shapes (2, 2, 2), (2, 4, 4); a sum needs equal ones",
+        ),
+        (
+            lambda: list(walk([Branches([[Conv(2, 3)], []])], (2, 4, 4))),
+            ValueError,
+            "all but the first number must be equal",
+        ),
+        (lambda: list(walk([], (4, 4))), ValueError, "`input_shape` (=(4, 4)) must be (C, H, W)"),
+        (lambda: list(walk([], (0, 4, 4))), ValueError, "`input_shape` (=0) must be at least 1"),
+        (lambda: list(walk([], (1.0, 4, 4))), TypeError, "`input_shape` (=1.0)"),
+        (lambda: list(walk(Conv(4, 3), (1, 4, 4))), TypeError, "`layers` must be a list of layers"),
+    ],
+)
+def test_errors(make, error, words):
+    with pytest.raises(error) as caught:
+        make()
+    assert words in str(caught.value)
