@@ -25,6 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKS = Path(__file__).with_name("checks.js")
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# Tabbing through all 45 pages takes minutes: these hold every kind of part a page is made of.
+KEYBOARD_PAGES = {
+    "index.html",
+    "404.html",
+    "labs/edges/index.html",
+    "reference/convolution/index.html",
+    "topics/convolution/index.html",
+    "topics/output_shape/index.html",
+    "topics/padding/index.html",
+}
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 
@@ -177,7 +187,7 @@ def test_axe_finds_no_violation(
 def test_keyboard_reaches_everything(site: Site, desk: BrowserContext) -> None:
     problems: list[str] = []
     page = desk.new_page()
-    for path in site.pages:
+    for path in filter(KEYBOARD_PAGES.__contains__, site.pages):
         visit(page, site.url + path)
         targets: list[str] = page.evaluate("checks.markTargets()")
         reached: set[int] = set()
