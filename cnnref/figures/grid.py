@@ -241,15 +241,18 @@ def draw_grid(
     }
     # One size a matrix, so that no number looks more important for being short.
     room = 0.74 if rings else 0.9
+    bold = set(numbers) & (set(marks) | set(rings))
     size = min(
-        (theme.fit(text, room, theme.NUMBER_POINTS) for text in numbers.values()),
+        (
+            theme.fit(text, room, theme.NUMBER_POINTS, bold=cell in bold)
+            for cell, text in numbers.items()
+        ),
         default=theme.NUMBER_POINTS,
     )
     for cell, text in numbers.items():
         centre = grid.centre(cell)
         label = f"{name}[{cell[0]},{cell[1]}]"
-        bold = cell in marks or cell in rings
-        theme.write(axes, *centre, text, size=size, bold=bold, label=label)
+        theme.write(axes, *centre, text, size=size, bold=cell in bold, label=label)
     return grid
 
 

@@ -55,6 +55,7 @@ LABEL_POINTS: Final = 12.0
 # DejaVu Sans comes with matplotlib, so the layout is the same on every machine; its digits are
 # wider than those of most fonts, so text laid out with it does not overflow in another.
 _DIGIT_WIDTH: Final = 0.64
+_BOLD_DIGIT_WIDTH: Final = 0.70
 _SIGN_WIDTH: Final = 0.84
 _SIGNS: Final = "+=\N{MINUS SIGN}"
 
@@ -130,8 +131,9 @@ def write(
     return artist
 
 
-def fit(text: str, width: float, size: float) -> float:
+def fit(text: str, width: float, size: float, *, bold: bool = False) -> float:
     """Return the font size in points, at most ``size``, at which ``text`` fits ``width`` cells."""
-    ems = sum(_SIGN_WIDTH if letter in _SIGNS else _DIGIT_WIDTH for letter in text)
+    digit = _BOLD_DIGIT_WIDTH if bold else _DIGIT_WIDTH
+    ems = sum(_SIGN_WIDTH if letter in _SIGNS else digit for letter in text)
     needed = ems * size / CELL_POINTS
     return size if needed <= width else size * width / needed

@@ -81,4 +81,4 @@ def assert_legible(figure: Figure) -> None:
                 box.x1 <= other.x0 or other.x1 <= box.x0
                 or box.y1 <= other.y0 or other.y1 <= box.y0
             )  # fmt: skip
-            assert apart, f"{text!r} overlaps {other_text!r}"
+            assert apart, f"{text!r} at {box} overlaps {other_text!r} at {other}"

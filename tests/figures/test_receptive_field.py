@@ -136,4 +136,4 @@ def test_texts_do_not_overlap(layers, size):
 
 @pytest.mark.parametrize("size", [1, 4, 16])
 def test_the_heading_stays_clear_of_the_gradient(size):
-    assert_legible(gradient_support(np.full((size, size), 123), FIELD))
+    assert_legible(gradient_support(np.full((size, size), 12345), FIELD))

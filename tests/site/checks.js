@@ -52,6 +52,15 @@ window.checks = {
     };
   },
 
+  // Keep what `focused` says at each stop, so that Tab can be pressed without a question in between.
+  watchFocus() {
+    this.stops = [];
+    document.addEventListener("focusin", () => {
+      const stop = this.focused();
+      if (stop) this.stops.push(stop);
+    });
+  },
+
   // How much there is of what instant navigation must keep.
   kept() {
     const figures = [...document.querySelectorAll(".cnnref-figure svg")];
