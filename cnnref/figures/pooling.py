@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cnnref.figures import theme
 from cnnref.figures.grid import Grid, boxes, draw_grid, outline, padding_mask, ring, strokes
@@ -68,8 +68,9 @@ def max_windows(
     w = check_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
     cells = _cells(w, at)
     (top, bottom), (left, right) = w.padding
-    # A stand-in of two characters, like the −∞ that is written over it.
-    padded = np.pad(images[0], ((0, 0), (top, bottom), (left, right)), constant_values=99)
+    padded = np.pad(
+        images[0].astype(float), ((0, 0), (top, bottom), (left, right)), constant_values=-np.inf
+    )
     if max(padded.shape[1:]) > _MOST_CELLS:
         raise ValueError(
             f"the padded `input` is {padded.shape[1]}×{padded.shape[2]}: the figure draws at most "
@@ -89,7 +90,6 @@ def max_windows(
             ringed={(row + top, column + left) for row, column in places},
             name=f"input {channel}",
         )  # fmt: skip
-        _write_infinity(axes, pads, f"input {channel}")
         for row, column in cells:
             _outline_window(axes, grid, w, (row, column))
         theme.write(axes, _MARGIN, y - 0.45, f"channel {channel + 1}", ha="left")
@@ -120,14 +120,6 @@ def _cells(w: Windows, at: object) -> list[Pair]:
         if reach > w.stride[axis] and w.output_size[axis] > 1:
             raise ValueError("windows overlap: choose one with `at`")
     return [(row, column) for row, column in np.ndindex(*w.output_size)]
-
-
-def _write_infinity(axes: Axes, pads: NDArray[np.bool_], name: str) -> None:
-    labels = {f"{name}[{row},{column}]" for row, column in np.argwhere(pads)}
-    for text in axes.texts:
-        if text.get_label() in labels:
-            text.set_text("\N{MINUS SIGN}\N{INFINITY}")
-            text.set_fontsize(0.85 * float(text.get_fontsize()))  # these two are wider than digits
 
 
 def _outline_window(axes: Axes, grid: Grid, w: Windows, cell: Pair) -> None:
@@ -188,7 +180,7 @@ def rounding(settings: Sequence[tuple[int, int, int, int]]) -> Figure:
     for place, (line, height) in enumerate(zip(lines, heights, strict=True)):
         theme.write(axes, _MARGIN, y + 0.5, line.heading, ha="left", bold=True)
         padding = line.windows.padding[1]
-        values = np.zeros((1, line.windows.input_size[1] + sum(padding)), dtype=int)
+        values = np.full((1, line.windows.input_size[1] + sum(padding)), -np.inf)
         values[0, padding[0] : values.shape[1] - padding[1]] = np.arange(
             1, line.windows.input_size[1] + 1
         )

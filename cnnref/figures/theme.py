@@ -57,7 +57,7 @@ LABEL_POINTS: Final = 12.0
 _DIGIT_WIDTH: Final = 0.64
 _BOLD_DIGIT_WIDTH: Final = 0.70
 _SIGN_WIDTH: Final = 0.84
-_SIGNS: Final = "+=\N{MINUS SIGN}"
+_SIGNS: Final = "+=\N{MINUS SIGN}\N{INFINITY}"
 
 _RC: Final[Any] = {
     "font.family": ["DejaVu Sans"],
@@ -92,13 +92,13 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def number(value: float) -> str:
-    """Return ``value`` as a figure shows it: integers in full, others to 3 digits or to units."""
+    """Return ``value`` as a figure shows it: integers in full, others to 3 digits or units, ∞."""
     if math.isfinite(value) and value == int(value):
         text = str(int(value))
     elif 1000 <= abs(value) < math.inf:
         text = f"{value:.0f}"
     else:
-        text = f"{value:.3g}"
+        text = f"{value:.3g}".replace("inf", "\N{INFINITY}")
     return text.replace("-", "\N{MINUS SIGN}")
 
 

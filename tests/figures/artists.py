@@ -35,7 +35,7 @@ def matrix(figure: Figure, name: str) -> NDArray[np.float64]:
     shape = tuple(np.max(list(found), axis=0) + 1)
     values = np.full(shape, np.nan)
     for cell, text in found.items():
-        values[cell] = float(text.replace(MINUS, "-"))
+        values[cell] = float(text.replace(MINUS, "-").replace("\N{INFINITY}", "inf"))
     return values
 
 

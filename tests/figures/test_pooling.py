@@ -54,7 +54,7 @@ def test_rounding_shows_both_the_added_and_the_dropped_window():
     assert added[0] == pytest.approx(0.2 + 4 + 0.06)
     assert dropped[0] == pytest.approx(0.2 + 6 + 0.06)
     assert texts(figure, "kind") == ["ceil", "dropped"]
-    np.testing.assert_array_equal(matrix(figure, "line 1"), [[0, 1, 2, 3, 4, 5, 0]])
+    np.testing.assert_array_equal(matrix(figure, "line 1"), [[-np.inf, 1, 2, 3, 4, 5, -np.inf]])
 
 
 def test_refuses_what_it_cannot_draw():

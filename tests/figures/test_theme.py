@@ -17,7 +17,7 @@ from cnnref.figures.theme import canvas, fit, number
         (12.3456, "12.3"),
         (-1234.5678, "\N{MINUS SIGN}1235"),
         (math.nan, "nan"),
-        (-math.inf, "\N{MINUS SIGN}inf"),
+        (-math.inf, "\N{MINUS SIGN}\N{INFINITY}"),
     ],
 )
 def test_numbers_as_figures_show_them(value, text):
