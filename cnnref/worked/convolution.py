@@ -18,21 +18,19 @@ from cnnref.worked.document import (
     UNREAD,
     Block,
     Card,
-    Display,
     Document,
     Entry,
     Grid,
-    Heading,
     Ledger,
     Mark,
-    Matrix,
     Paragraph,
     Symbol,
     Term,
     has_mark,
     kept,
 )
-from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to, show
+from cnnref.worked.layout import CellLayout
+from cnnref.worked.numbers import DECIMALS, adds_up, multiplies_to, show
 
 Bools = npt.NDArray[np.bool_]
 
@@ -424,26 +422,18 @@ def _spread(values: Array, read: Bools) -> Array:
     return spread
 
 
-class _Layout:
+class _Layout(CellLayout):
     """Turns cells into blocks of a document."""
 
     def __init__(self, derivation: ConvolutionDerivation, max_size: int, max_channels: int) -> None:
+        super().__init__(derivation, "filter", max_size)
         self.derivation = derivation
-        self.max_size = max_size
         self.max_channels = max_channels
         self.all_ones = bool((derivation.weight == 1).all())
-        self.rounded = False  # set as soon as one number of the document is
 
     def card(self, cell: OutputCell) -> Card:
-        title = self._prefix(cell.image, cell.filter, f"row {cell.row + 1}, ")
-        title += f"column {cell.column + 1}"
-        return Card(title[0].upper() + title[1:], (self._ledger(cell),))
-
-    def _prefix(self, image: int, filter: int, rest: str = "") -> str:
-        images, filters, _, _ = self.derivation.shape
-        named = f"image {image + 1}, " if images > 1 else ""
-        named += f"filter {filter + 1}, " if filters > 1 else ""
-        return named + rest
+        title = self.title(cell.image, cell.filter, cell.row, cell.column)
+        return Card(title, (self._ledger(cell),))
 
     def _ledger(self, cell: OutputCell) -> Ledger:
         steps, terms = cell.channels, []
@@ -453,14 +443,14 @@ class _Layout:
             else:
                 terms.append(self._term(steps[i]))
         if cell.bias is not None:
-            terms.append(Term("bias", self._show(cell.bias), is_sum=False))
-        total = self._show(cell.total)
+            terms.append(Term("bias", self.show(cell.bias), is_sum=False))
+        total = self.show(cell.total)
         return Ledger(tuple(terms), total, adds_up([term.value for term in terms], total))
 
     def _term(self, step: ChannelStep) -> Term:
         unread = ~step.read
-        window = self._matrix(step.window, step.padded, unread)
-        value = self._show(step.sum)
+        window = self.matrix(step.window, step.padded, unread)
+        value = self.show(step.sum)
         products = [show(x) for x in step.products.flat]
         label = f"channel {step.channel + 1}"
         if self.all_ones:
@@ -474,8 +464,8 @@ class _Layout:
         return Term(
             label,
             value,
-            (window, self._matrix(_spread(step.weight, step.read), None, unread)),
-            self._matrix(_spread(step.products, step.read), None, unread),
+            (window, self.matrix(_spread(step.weight, step.read), None, unread)),
+            self.matrix(_spread(step.products, step.read), None, unread),
             product_exact=exact,
             adds_up=adds_up(products, value),
         )
@@ -485,33 +475,7 @@ class _Layout:
         if len(steps) > 1:
             label = f"channels {steps[0].channel + 1} to {steps[-1].channel + 1}"
         total = _running_sum(np.array([step.sum for step in steps]))
-        return Term(label, self._show(total))
-
-    def _matrix(
-        self, values: Array, padding: Bools | None = None, unread: Bools | None = None
-    ) -> Matrix:
-        matrix = Matrix.of(values, padding=padding, unread=unread, max_size=self.max_size)
-        self.rounded |= matrix.rounded
-        return matrix
-
-    def _show(self, value: Any) -> Shown:
-        shown = show(value)
-        self.rounded |= shown.rounded
-        return shown
-
-    def outputs(self, limit: int) -> Iterator[Block]:
-        """Close with the whole output, one matrix a filter."""
-        images, filters, _, _ = self.derivation.shape
-        output = self.derivation.output.reshape(self.derivation.shape)
-        count = images * filters
-        for i in kept(count, limit):
-            if i is None:
-                yield Paragraph((f"… {count - limit} more …",))
-                continue
-            image, filter = divmod(i, filters)
-            named = self._prefix(image, filter).removesuffix(", ")
-            yield Heading(f"Output of {named}" if named else "Output")
-            yield Display(self._matrix(output[image, filter]))
+        return Term(label, self.show(total))
 
     def legend(self, blocks: Sequence[Block]) -> Iterator[Paragraph]:
         """Explain, before the blocks, the marks that they use and what is not written out."""

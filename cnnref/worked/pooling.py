@@ -27,7 +27,6 @@ from cnnref.worked.document import (
     Entry,
     Expression,
     Grid,
-    Heading,
     Mark,
     Matrix,
     Paragraph,
@@ -35,6 +34,7 @@ from cnnref.worked.document import (
     has_mark,
     kept,
 )
+from cnnref.worked.layout import CellLayout
 from cnnref.worked.numbers import DECIMALS, Shown, adds_up, show
 
 Bools = npt.NDArray[np.bool_]
@@ -425,66 +425,32 @@ def avg_pool2d(
     )
 
 
-class _Layout(ABC, Generic[Cell]):
+class _Layout(CellLayout, ABC, Generic[Cell]):
     """Turns cells into blocks of a document."""
 
     padding: Any  # what a cell of the padding holds
 
     def __init__(self, derivation: PoolingDerivation[Cell], max_size: int) -> None:
+        super().__init__(derivation, "channel", max_size)
         self.derivation = derivation
-        self.max_size = max_size
-        self.rounded = False  # set as soon as one number of the document is
         self.windows: list[Matrix] = []
 
     def card(self, cell: Cell) -> Card:
-        title = self._prefix(cell.image, cell.channel, f"row {cell.row + 1}, ")
-        title += f"column {cell.column + 1}"
         window = self._window(cell)
         self.windows.append(window)
-        return Card(title[0].upper() + title[1:], (Display(window), Paragraph(self._result(cell))))
-
-    def _prefix(self, image: int, channel: int, rest: str = "") -> str:
-        images, channels, _, _ = self.derivation.shape
-        named = f"image {image + 1}, " if images > 1 else ""
-        named += f"channel {channel + 1}, " if channels > 1 else ""
-        return named + rest
+        title = self.title(cell.image, cell.channel, cell.row, cell.column)
+        return Card(title, (Display(window), Paragraph(self._result(cell))))
 
     def _window(self, cell: Cell) -> Matrix:
         values = cell.window.astype(object)
         values[cell.padded] = self.padding
-        return self._matrix(values, cell.padded, ~(cell.read | cell.padded))
+        return self.matrix(values, cell.padded, ~(cell.read | cell.padded))
 
     @abstractmethod
     def _result(self, cell: Cell) -> Parts: ...
 
     @abstractmethod
     def _rule(self) -> Iterator[Paragraph]: ...
-
-    def _matrix(
-        self, values: Array, padding: Bools | None = None, unread: Bools | None = None
-    ) -> Matrix:
-        matrix = Matrix.of(values, padding=padding, unread=unread, max_size=self.max_size)
-        self.rounded |= matrix.rounded
-        return matrix
-
-    def _show(self, value: Any) -> Shown:
-        shown = show(value)
-        self.rounded |= shown.rounded
-        return shown
-
-    def outputs(self, limit: int) -> Iterator[Block]:
-        """Close with the whole output, one matrix a channel."""
-        images, channels, _, _ = self.derivation.shape
-        output = self.derivation.output.reshape(self.derivation.shape)
-        count = images * channels
-        for i in kept(count, limit):
-            if i is None:
-                yield Paragraph((f"… {count - limit} more …",))
-                continue
-            image, channel = divmod(i, channels)
-            named = self._prefix(image, channel).removesuffix(", ")
-            yield Heading(f"Output of {named}" if named else "Output")
-            yield Display(self._matrix(output[image, channel]))
 
     def legend(self) -> Iterator[Paragraph]:
         """Explain the marks that the cards use."""
@@ -520,7 +486,7 @@ class _MaxLayout(_Layout[MaxPooledCell]):
         if not _takes_brackets(cell):
             row, column = cell.winner
             end += f", row {row + 1}, column {column + 1} of the window"
-        return ("Largest: ", Entry(self._show(cell.value).text), end)
+        return ("Largest: ", Entry(self.show(cell.value).text), end)
 
     def _rule(self) -> Iterator[Paragraph]:
         yield Paragraph(
@@ -537,7 +503,7 @@ class _AvgLayout(_Layout[AvgPooledCell]):
     padding = 0
 
     def _result(self, cell: AvgPooledCell) -> Parts:
-        total, result = self._show(cell.sum), self._show(cell.value)
+        total, result = self.show(cell.sum), self.show(cell.value)
         terms = [show(value) for value in cell.window[cell.read]]
         about = (Symbol("≈"), " ")
         return (

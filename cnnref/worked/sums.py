@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnref.ops._checks import Array, as_int
+from cnnref.ops._checks import as_int
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
@@ -18,12 +18,12 @@ from cnnref.worked.document import (
     Entry,
     Expression,
     Grid,
-    Matrix,
     Paragraph,
     Symbol,
     kept,
 )
-from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to, show
+from cnnref.worked.layout import Layout
+from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to
 
 Index = tuple[int, ...]
 
@@ -103,32 +103,19 @@ class Solution(ABC):
         return self.to_markdown(grid=False)
 
 
-class Writer:
+class Writer(Layout):
     """Writes numbers, matrices and sums, and remembers whether it had to round one."""
 
     def __init__(self, max_size: int, max_terms: int) -> None:
-        self.max_size = as_int(max_size, "max_size", 2)
+        super().__init__(as_int(max_size, "max_size", 2))
         self.max_terms = as_int(max_terms, "max_terms", 2)
-        self.rounded = False
-
-    def number(self, value: Any) -> Shown:
-        """Write one number."""
-        shown = show(value)
-        self.rounded |= shown.rounded
-        return shown
-
-    def matrix(self, values: Array, unread: Array | None = None) -> Matrix:
-        """Write one matrix."""
-        matrix = Matrix.of(values, unread=unread, max_size=self.max_size)
-        self.rounded |= matrix.rounded
-        return matrix
 
     def sum(self, cell: SummedCell) -> Paragraph:
         """Write a cell as its products, their values and the total."""
-        pairs = [tuple(self.number(x) for x in each.factors) for each in cell.contributions]
-        values = [self.number(each.product) for each in cell.contributions]
-        bias = [] if cell.bias is None else [self.number(cell.bias)]
-        total = self.number(cell.total)
+        pairs = [tuple(self.show(x) for x in each.factors) for each in cell.contributions]
+        values = [self.show(each.product) for each in cell.contributions]
+        bias = [] if cell.bias is None else [self.show(cell.bias)]
+        total = self.show(cell.total)
         exact = all(multiplies_to(*pair) for pair in zip(pairs, values, strict=True))
         parts = self._joined([*pairs, *((b,) for b in bias)])
         if len(pairs) > 1 or bias:
@@ -139,7 +126,7 @@ class Writer:
 
     def terms(self, numbers: Sequence[Any], total: Any) -> Paragraph:
         """Write a sum of plain numbers and its total."""
-        shown, result = [self.number(x) for x in numbers], self.number(total)
+        shown, result = [self.show(x) for x in numbers], self.show(total)
         relation = " = " if adds_up(shown, result) else " ≈ "
         return Paragraph((*self._joined([(x,) for x in shown]), relation, Entry(result.text)))
 

@@ -21,11 +21,11 @@ from cnnref.worked.document import (
     Expression,
     Grid,
     Ledger,
-    Matrix,
     Paragraph,
     Symbol,
     Term,
 )
+from cnnref.worked.layout import Layout
 from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to, show
 
 _MAX_SIZE = 8  # rows and columns of a matrix written at most; dots stand for the others
@@ -267,12 +267,12 @@ def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> Template
     return TemplateMatchingDerivation(a.input, a.template, a.output_size)
 
 
-class _Layout:
+class _Layout(Layout):
     """Turns windows into blocks of a document."""
 
     def __init__(self, many_images: bool) -> None:
+        super().__init__(_MAX_SIZE)
         self.many_images = many_images
-        self.rounded = False  # set as soon as one number of the document is
 
     def card(self, match: WindowMatch) -> Card:
         title = f"image {match.image + 1}, " if self.many_images else ""
@@ -292,7 +292,7 @@ class _Layout:
         return Card(title[0].upper() + title[1:], tuple(blocks))
 
     def _mean(self, words: str, patch: Deviations) -> Iterator[Part]:
-        total, mean = self._show(patch.total), self._show(patch.mean)
+        total, mean = self.show(patch.total), self.show(patch.mean)
         count = str(patch.patch.size)
         exact = multiplies_to([mean, Shown(count, rounded=False)], total)
         yield from (words, Entry(total.text), " / ", Entry(count), " ", _relation(exact), " ")
@@ -302,7 +302,7 @@ class _Layout:
         terms = []
         for channel, products in enumerate(match.products):
             found, wanted = match.window.values[channel], match.template.values[channel]
-            value = self._show(math.fsum(products.flat))
+            value = self.show(math.fsum(products.flat))
             shown = [show(number) for number in products.flat]
             exact = all(
                 multiplies_to([show(a), show(b)], product)
@@ -312,17 +312,17 @@ class _Layout:
                 Term(
                     "deviations" if len(match.products) == 1 else f"channel {channel + 1}",
                     value,
-                    (self._matrix(found), self._matrix(wanted)),
-                    self._matrix(products),
+                    (self.matrix(found), self.matrix(wanted)),
+                    self.matrix(products),
                     product_exact=exact,
                     adds_up=adds_up(shown, value),
                 )
             )
-        total = self._show(match.product)
+        total = self.show(match.product)
         return Ledger(tuple(terms), total, adds_up([term.value for term in terms], total))
 
     def _length(self, name: str, patch: Deviations) -> tuple[Part, ...]:
-        energy, length = self._show(patch.energy), self._show(patch.length)
+        energy, length = self.show(patch.energy), self.show(patch.length)
         exact = multiplies_to([length, length], energy)
         root = ("length ", *((Symbol("≈"), " ") if not exact else ()), Entry(length.text), ".")
         return (f"Squares of the {name}'s deviations: sum ", Entry(energy.text), ", ", *root)
@@ -331,8 +331,8 @@ class _Layout:
         if not match.window.length:
             zero = Entry("0")
             return ("Response: the window is flat, ", zero, " / ", zero, "; taken as ", zero, ".")
-        product, response = self._show(match.product), self._show(match.response)
-        lengths = [self._show(patch.length) for patch in (match.window, match.template)]
+        product, response = self.show(match.product), self.show(match.response)
+        lengths = [self.show(patch.length) for patch in (match.window, match.template)]
         exact = multiplies_to([response, *lengths], product)
         return (
             "Response: ",
@@ -347,16 +347,6 @@ class _Layout:
             Entry(response.text),
             ".",
         )
-
-    def _matrix(self, values: Array) -> Matrix:
-        matrix = Matrix.of(values, max_size=_MAX_SIZE)
-        self.rounded |= matrix.rounded
-        return matrix
-
-    def _show(self, value: float) -> Shown:
-        shown = show(value)
-        self.rounded |= shown.rounded
-        return shown
 
 
 def _relation(exact: bool) -> Symbol:

@@ -231,12 +231,12 @@ class TransposedConvolutionDerivation(Solution):
         title = f"Input row {row + 1}, column {column + 1}"
         named = self._named(image, channel, filter)
         title += f" ({named})" if named else ""
-        value = Entry(writer.number(stamp.value).text)
+        value = Entry(writer.show(stamp.value).text)
         cut = stamp.product.size - int(stamp.touched.sum())
         rest = " times the filter; the padding cuts off a part:" if cut else " times the filter:"
         if cut == stamp.product.size:
             return Card(title, (Paragraph((value, " times the filter, all of it cut off.")),))
-        matrix = writer.matrix(stamp.values, ~stamp.touched)
+        matrix = writer.matrix(stamp.values, unread=~stamp.touched)
         return Card(title, (Paragraph((value, rest)), Display(matrix)))
 
     def _cell_card(self, writer: Writer, image: int, filter: int, row: int, column: int) -> Card:
