@@ -60,6 +60,7 @@ _SIGN_WIDTH: Final = 0.84
 _SIGNS: Final = "+=\N{MINUS SIGN}\N{INFINITY}"
 
 _RC: Final[Any] = {
+    "figure.dpi": 100,  # a notebook sets 72, at which digits are rounded to whole pixels
     "font.family": ["DejaVu Sans"],
     "text.usetex": False,
     "path.simplify": False,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import matplotlib as mpl
 import pytest
 
 from cnnref.figures.theme import canvas, fit, number
@@ -35,3 +36,9 @@ def test_a_canvas_is_measured_in_cells_with_y_running_down():
 def test_only_text_that_is_too_wide_shrinks():
     assert fit("26", 1, 12) == 12
     assert fit("123456", 1, 12) < 12
+
+
+def test_a_reader_s_resolution_does_not_change_a_figure():
+    with mpl.rc_context({"figure.dpi": 72}):
+        figure, _ = canvas(3, 2)
+    assert figure.dpi == canvas(3, 2)[0].dpi
