@@ -83,7 +83,7 @@ def conv2d_input_grad_loops(
 
     Same arguments, result and errors as `conv2d_input_grad`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> conv2d_input_grad_loops((1, 1, 3), [[[[1, 2]]]], [[[10, 100]]])
         array([[[ 10, 120, 200]]])
 
@@ -153,7 +153,7 @@ def conv2d_input_grad(
         ValueError: If shapes do not fit together, the output gradient has not the shape of the
             convolution's output, or a number is out of range.
 
-    Example:
+    Examples:
         >>> conv2d_input_grad((1, 3, 3), [[[[1, 2], [3, 4]]]], [[[1, 0], [0, 10]]])
         array([[[ 1,  2,  0],
                 [ 3, 14, 20],
@@ -182,7 +182,7 @@ def conv2d_weight_grad_loops(
 
     Same arguments, result and errors as `conv2d_weight_grad`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> conv2d_weight_grad_loops([[[1, 2, 3]]], (1, 1, 1, 2), [[[10, 100]]])
         array([[[[210, 320]]]])
 
@@ -251,7 +251,7 @@ def conv2d_weight_grad(
         ValueError: If shapes do not fit together, the output gradient has not the shape of the
             convolution's output, or a number is out of range.
 
-    Example:
+    Examples:
         >>> image = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]
         >>> conv2d_weight_grad(image, (1, 1, 2, 2), [[[1, 0], [0, 10]]])
         array([[[[51, 62],
@@ -302,7 +302,7 @@ def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
 
     Same argument, result and errors as `conv2d_bias_grad`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> conv2d_bias_grad_loops([[[1, 2], [3, 4]], [[0, 0], [0, 5]]])
         array([10,  5])
 
@@ -338,7 +338,7 @@ def conv2d_bias_grad(output_grad: npt.ArrayLike) -> Array:
         TypeError: If the gradient does not hold integers or real floats.
         ValueError: If it has not three or four axes.
 
-    Example:
+    Examples:
         >>> conv2d_bias_grad([[[1, 2], [3, 4]], [[0, 0], [0, 5]]])
         array([10,  5])
 

@@ -56,7 +56,7 @@ def max_pool2d_loops(
 
     Same arguments, results and errors as `max_pool2d`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> max_pool2d_loops([[[1, 2], [4, 3]]], 2)
         array([[[4]]])
 
@@ -156,7 +156,7 @@ def max_pool2d(
         ValueError: If a number is out of range, the input is empty, the window is larger than the
             padded input, or a window would read padding alone.
 
-    Example:
+    Examples:
         >>> from cnnref.examples import questions_image
         >>> max_pool2d(questions_image(), 2)
         array([[[1, 1],
@@ -234,7 +234,7 @@ def avg_pool2d_loops(
 
     Same arguments, result and errors as `avg_pool2d`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> avg_pool2d_loops([[[1.0, 2.0], [4.0, 3.0]]], 2)
         array([[[2.5]]])
 
@@ -300,7 +300,7 @@ def avg_pool2d(
         ValueError: If a number is out of range, the input is empty, or the window is larger than
             the padded input.
 
-    Example:
+    Examples:
         >>> avg_pool2d([[[1.0, 2.0, 3.0, 4.0]]], kernel_size=(1, 2))
         array([[[1.5, 3.5]]])
 
@@ -359,7 +359,7 @@ def global_avg_pool2d(input: npt.ArrayLike) -> Array:
         TypeError: If the input does not hold real floats.
         ValueError: If it has another rank, or no channels, rows or columns.
 
-    Example:
+    Examples:
         >>> global_avg_pool2d([[[1.0, 2.0], [3.0, 6.0]]])
         array([[[3.]]])
 
@@ -387,7 +387,7 @@ def global_max_pool2d(input: npt.ArrayLike) -> Array:
         TypeError: If the input does not hold integers or real floats.
         ValueError: If it has another rank, or no channels, rows or columns.
 
-    Example:
+    Examples:
         >>> global_max_pool2d([[[1, 2], [3, 6]]])
         array([[[6]]])
 

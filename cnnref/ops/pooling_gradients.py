@@ -43,7 +43,7 @@ def max_pool2d_input_grad(
         TypeError: If an argument is of the wrong kind.
         ValueError: If `output_grad` has not the output's shape; the errors of `max_pool2d`.
 
-    Example:
+    Examples:
         >>> max_pool2d_input_grad([[[10]]], [[[1, 4], [4, 0]]], 2)
         array([[[ 0, 10],
                 [ 0,  0]]])
@@ -103,7 +103,7 @@ def avg_pool2d_input_grad(
         ValueError: If `output_grad` has not the output's height and width, or a number is out of
             range.
 
-    Example:
+    Examples:
         >>> avg_pool2d_input_grad([[[4.0, 8.0]]], input_size=(2, 4), kernel_size=2)
         array([[[1., 1., 2., 2.],
                 [1., 1., 2., 2.]]])

@@ -50,7 +50,7 @@ def blur(
         ValueError: If the kernel is not a row of an odd number of weights, or the image is too
             small to be padded in this mode.
 
-    Example:
+    Examples:
         >>> blur([[[0, 0, 16, 0, 0]]], mode="replicate")
         array([[[1., 4., 6., 4., 1.]]])
 
@@ -83,7 +83,7 @@ def blur_loops(
 
     Same arguments, result and errors as `blur`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> blur_loops([[[0, 0, 16, 0, 0]]], mode="replicate")
         array([[[1., 4., 6., 4., 1.]]])
     """
@@ -114,7 +114,7 @@ def pyramid_reduce(input: npt.ArrayLike) -> Array:
         TypeError: If the input does not hold integers or real floats.
         ValueError: If the input is not a stack of images, or smaller than 3 pixels a side.
 
-    Example:
+    Examples:
         >>> pyramid_reduce(16 * np.eye(5)[None])
         array([[[6.5  , 3.125, 0.25 ],
                 [3.125, 4.375, 3.125],
@@ -152,7 +152,7 @@ def pyramid_expand(input: npt.ArrayLike, size: int | Pair) -> Array:
         TypeError: If an argument is of the wrong kind.
         ValueError: If the input is not a stack of images, or `size` does not fit.
 
-    Example:
+    Examples:
         >>> pyramid_expand([[[0, 8], [0, 8]]], (3, 4))
         array([[[2., 4., 7., 8.],
                 [2., 4., 7., 8.],
@@ -188,7 +188,7 @@ def gaussian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
         ValueError: If the input is not a stack of images, or a level that has to be reduced is
             smaller than 3 pixels a side.
 
-    Example:
+    Examples:
         >>> [level.shape for level in gaussian_pyramid(np.ones((1, 13, 8)), levels=3)]
         [(1, 13, 8), (1, 7, 4), (1, 4, 2)]
 
@@ -222,7 +222,7 @@ def laplacian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
         TypeError: If an argument is of the wrong kind.
         ValueError: As for `gaussian_pyramid`.
 
-    Example:
+    Examples:
         >>> laplacian_pyramid([[[1, 1, 1], [1, 1, 1], [1, 1, 1]]], levels=2)[1]
         array([[[1., 1.],
                 [1., 1.]]])
@@ -258,7 +258,7 @@ def laplacian_reconstruct(pyramid: Sequence[npt.ArrayLike]) -> Array:
         TypeError: If a level does not hold integers or real floats.
         ValueError: If there is no level, or the levels do not fit together.
 
-    Example:
+    Examples:
         >>> image = np.arange(20).reshape(1, 4, 5)
         >>> bool((laplacian_reconstruct(laplacian_pyramid(image, levels=2)) == image).all())
         True
@@ -290,7 +290,7 @@ def pyramid_reduce_loops(input: npt.ArrayLike) -> Array:
 
     Same arguments, result and errors as `pyramid_reduce`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> pyramid_reduce_loops(np.ones((1, 3, 4))).shape
         (1, 2, 2)
     """
@@ -311,7 +311,7 @@ def pyramid_expand_loops(input: npt.ArrayLike, size: int | Pair) -> Array:
 
     Same arguments, result and errors as `pyramid_expand`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> pyramid_expand_loops([[[0, 8], [0, 8]]], (3, 4))[0, 0]
         array([2., 4., 7., 8.])
     """

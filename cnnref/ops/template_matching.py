@@ -37,7 +37,7 @@ def cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) -> Array:
         TypeError: If an argument does not hold integers or real floats.
         ValueError: If shapes do not fit, or the template is larger than the image.
 
-    Example:
+    Examples:
         >>> cross_correlation([[[1, 0, 2], [0, 1, 2]]], [[[1, 0], [0, 1]]])
         array([[[2, 2]]])
 
@@ -55,7 +55,7 @@ def normalized_cross_correlation_loops(input: npt.ArrayLike, template: npt.Array
     Same arguments, result and errors as `normalized_cross_correlation`; far slower. It is here to
     be read.
 
-    Example:
+    Examples:
         >>> normalized_cross_correlation_loops([[[1, 2, 3]]], [[[10, 30]]])
         array([[[1., 1.]]])
 
@@ -124,7 +124,7 @@ def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) 
         ValueError: If shapes do not fit, the template is larger than the image, or the template is
             flat or not finite.
 
-    Example:
+    Examples:
         >>> normalized_cross_correlation([[[5, 5, 7, 5]]], [[[0, 1]]])
         array([[[ 0.,  1., -1.]]])
 

@@ -143,7 +143,7 @@ def conv_transpose2d_loops(
 
     Same arguments, result and errors as `conv_transpose2d`; far slower. It is here to be read.
 
-    Example:
+    Examples:
         >>> conv_transpose2d_loops([[[1, 10]]], [[[[1, 2, 3]]]], stride=(1, 2))
         array([[[ 1,  2, 13, 20, 30]]])
 
@@ -224,7 +224,7 @@ def conv_transpose2d(
         ValueError: If shapes do not fit together, a number is out of range, or the padding leaves
             nothing of the output.
 
-    Example:
+    Examples:
         >>> conv_transpose2d([[[1, 10], [100, 1000]]], [[[[1, 1], [1, 1]]]])
         array([[[   1,   11,   10],
                 [ 101, 1111, 1010],

@@ -258,7 +258,7 @@ def gradients(
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
             `conv2d` and `conv2d_input_grad`.
 
-    Example:
+    Examples:
         >>> solution = gradients([[[1, 2, 3]]], [[[[4, 5]]]], [[[10, 100]]])
         >>> solution.input_grad, solution.weight_grad, solution.bias_grad
         (array([[[ 40, 450, 500]]]), array([[[[210, 320]]]]), array([110]))

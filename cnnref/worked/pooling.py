@@ -353,7 +353,7 @@ def max_pool2d(
         ValueError: If a number is out of range or the window does not fit: the errors of
             `cnnref.max_pool2d`.
 
-    Example:
+    Examples:
         >>> print(max_pool2d([[[3, 1, 4, 1]]], kernel_size=(1, 2)).to_text([(0, 0, 1)]))
         The largest pixel of each window, of equal ones the first, stands in brackets.
         <BLANKLINE>
@@ -403,7 +403,7 @@ def avg_pool2d(
         ValueError: If a number is out of range or the window does not fit: the errors of
             `cnnref.avg_pool2d`.
 
-    Example:
+    Examples:
         >>> print(avg_pool2d([[[3.0, 1.0, 4.0, 1.0]]], kernel_size=(1, 2)).to_text([(0, 0, 1)]))
         Row 1, column 2
         <BLANKLINE>

@@ -233,7 +233,7 @@ def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> Template
         TypeError: If an argument is of the wrong kind.
         ValueError: The errors of `normalized_cross_correlation`; or if the input is not finite.
 
-    Example:
+    Examples:
         >>> solution = template_matching([[[1, 2, 3], [4, 7, 5]]], [[[5, 0], [0, 3]]])
         >>> print(solution.to_text([(0, 0)]))
         The sign ⊙ multiplies the deviations of window and template pixel by pixel. A length is the

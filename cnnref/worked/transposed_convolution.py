@@ -281,7 +281,7 @@ def transposed_convolution(
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
             `conv_transpose2d`.
 
-    Example:
+    Examples:
         >>> solution = transposed_convolution([[[1, 2]]], [[[[1, 10]]]])
         >>> print(solution)
         A dot · is an output cell where the stamp leaves nothing.

@@ -179,7 +179,7 @@ for name, stack in stacks.items():
 
 # %%
 def outputs_of(stack, photo, shifts=9, border=3):
-    """Return the outputs at shifts of 0, 1, 2 ... pixels, without the cells near the border."""
+    """Return the outputs at growing shifts, without the cells near the border."""
     crops = np.stack([photo[None, :192, by : by + 192] for by in range(shifts)])
     return stack(crops)[:, :, border:-border, border:-border]
 

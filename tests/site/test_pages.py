@@ -49,8 +49,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, built with all its checks."""
     folder = tmp_path_factory.mktemp("site")
     with serve(folder) as url:
+        # No --quiet: it would drop the warnings before strict mode counts them.
         built = subprocess.run(
-            [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
+            [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
             cwd=ROOT,
             # Instant navigation works at the address the site was built for, port and all.
             env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
