@@ -17,11 +17,13 @@ def front_matter(page):
     return yaml.safe_load(page.read_text().split("---\n")[1])
 
 
-def part_paths(stem, ops):
-    """Return the files a topic consists of."""
-    yield f"cnnref/ops/{ops}.py"
-    yield f"tests/ops/test_{ops}.py"
-    yield f"docs/reference/{ops}.md"
+def part_paths(stem, front):
+    """Return the files a topic consists of: `ops` or `nn` in its front matter names its module."""
+    (layer,) = {"ops", "nn"} & set(front)
+    module = front[layer]
+    yield f"cnnref/{layer}/{module}.py"
+    yield f"tests/{layer}/test_{module}.py"
+    yield f"docs/reference/{module}.md"
     yield f"cnnref/figures/{stem}.py"
     yield f"tests/figures/test_{stem}.py"
 
@@ -34,7 +36,7 @@ def test_there_are_topics():
 def test_a_topic_has_all_its_parts(page):
     missing = [
         path
-        for path in part_paths(page.stem, front_matter(page)["ops"])
+        for path in part_paths(page.stem, front_matter(page))
         if not (ROOT / path).is_file()
     ]
     assert not missing
