@@ -23,8 +23,8 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 
 environment: .venv/.ready node_modules/.ready
 
-serve: environment ## build the site, serve it on http://127.0.0.1:8000 and follow edits
-	$(BIN)/python -m mkdocs serve --livereload --dev-addr 127.0.0.1:$(PORT)
+serve: environment ## build the site, serve it on http://127.0.0.1:8000 and follow edits; problems are logged
+	$(BIN)/python -m mkdocs serve --no-strict --livereload --dev-addr 127.0.0.1:$(PORT)
 
 site: environment ## build the site into site/, strictly
 	$(BIN)/python -m mkdocs build --strict

@@ -20,6 +20,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 from page_builder import context, extension, katex, notebooks, numbers, reload
+from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,6 +28,7 @@ log = logging.getLogger("mkdocs.page_builder")
 
 _labs: dict[str, notebooks.Lab] = {}
 _serving = False
+_unchanged = Unchanged()
 
 
 def on_startup(command: str, dirty: bool) -> None:
@@ -75,10 +77,15 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
         file = files.get_file_from_path(uri)
         assert file is not None
         file.abs_src_path = str(lab.notebook)
+    if _serving:
+        _unchanged.begin(config, files, [ROOT / "cnnref", ROOT / "page_builder"])
 
 
+@event_priority(-100)
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Tell the Markdown extensions which page they are reading."""
+    if _serving:
+        _unchanged.watch(page, markdown)
     root = Path(config.config_file_path).resolve().parent
     path = Path(config.docs_dir).relative_to(root) / page.file.src_uri
     context.current.set(context.PageContext(path.as_posix(), dict(page.meta), root))
@@ -89,13 +96,20 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     uri = page.file.src_uri
     lab = _labs.get(uri)
     if lab is not None:
-        html = notebooks.page_html(html, lab, _resolver(page, files))
-        typed, given = notebooks.prose_of(html), lab.given
+        resolver = _resolver(page, files)
+        html, typed = _unchanged.keep(lambda: _finish_lab(html, lab, resolver), uri, html)
+        given = lab.given
     else:
         typed, given = extension.insert_figures(html), list(page.meta.get("given", []))
     for problem in _check(typed, tuple(given)):
         log.warning("%s: %s", uri, problem)
     return numbers.strip_sentinels(html)
+
+
+def _finish_lab(html: str, lab: notebooks.Lab, resolver: Callable[[str], str]) -> tuple[str, str]:
+    """Return a lab's page and the prose on it."""
+    page = notebooks.page_html(html, lab, resolver)
+    return page, notebooks.prose_of(page)
 
 
 @functools.lru_cache(maxsize=256)

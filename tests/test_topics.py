@@ -35,9 +35,7 @@ def test_there_are_topics():
 @pytest.mark.parametrize("page", TOPICS, ids=lambda page: page.stem)
 def test_a_topic_has_all_its_parts(page):
     missing = [
-        path
-        for path in part_paths(page.stem, front_matter(page))
-        if not (ROOT / path).is_file()
+        path for path in part_paths(page.stem, front_matter(page)) if not (ROOT / path).is_file()
     ]
     assert not missing
 

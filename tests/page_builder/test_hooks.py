@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.structure.pages import Page
 
 from page_builder import reload
 
@@ -88,6 +91,19 @@ class TinySite:
     def build(self) -> None:
         """Build the site as `mkdocs build --strict` does."""
         build(load_config(str(self.config), strict=True))
+
+    def serve(self) -> None:
+        """Build the site as `mkdocs serve` does at its start and after each edit."""
+        config = load_config(str(self.config), strict=False)
+        config.plugins.on_startup(command="serve", dirty=False)
+        build(config, serve_url="http://127.0.0.1:8000/")
+
+    def files(self) -> dict[str, str]:
+        """Return the built pages and the search index."""
+        return {
+            file.relative_to(self.output).as_posix(): file.read_text(encoding="utf-8")
+            for file in [*self.output.rglob("*.html"), *self.output.rglob("search_index.json")]
+        }
 
     def html(self, name: str) -> str:
         """Return a built page."""
@@ -186,6 +202,87 @@ def assert_fails(tiny: TinySite, caplog: pytest.LogCaptureFixture, message: str)
         tiny.build()
     said = f"{caplog.text}\n{caught.value}"
     assert re.search(message, said), said
+
+
+API = """\
+# The API
+
+See [`Cache.key`][page_builder.cache.Cache.key] and [a page](page.md).
+
+::: page_builder.cache
+    options:
+      members: [Cache, versions]
+"""
+
+
+@pytest.fixture
+def served(tiny: TinySite) -> Iterator[TinySite]:
+    """A site under `mkdocs serve`, with a lab and an API page. The hooks forget it afterwards."""
+    tiny.add_lab(LAB)
+    tiny.write("api.md", API)
+    config = yaml.safe_load(tiny.config.read_text())
+    tiny.config.write_text(yaml.safe_dump({**config, "nav": [*config["nav"], "api.md"]}))
+    tiny.serve()
+    yield tiny
+    load_config(str(tiny.config)).plugins.on_startup(command="build", dirty=False)
+
+
+def test_rebuild_after_an_edit_gives_what_a_whole_build_gives(served: TinySite) -> None:
+    before = served.files()
+    served.write("other.md", OTHER.replace("Back to", "Edited. Back to"))
+    served.serve()
+    after = served.files()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"other/index.html", "search/search_index.json"}
+    assert "Edited" in after["other/index.html"]
+    assert "Edited" in after["search/search_index.json"]
+    # Nothing that is kept can leak into this one: another process builds it.
+    whole = [
+        *(sys.executable, "-c"),
+        "import sys; from mkdocs.commands.build import build; from mkdocs.config import "
+        "load_config as load; c = load(sys.argv[1]); "
+        "c.plugins.on_startup(command='serve', dirty=False); build(c, serve_url=sys.argv[2])",
+        *(str(served.config), "http://127.0.0.1:8000/"),
+    ]
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True)
+    assert served.files() == after
+
+
+def test_rebuild_renders_the_edited_page_alone(
+    served: TinySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+    render = Page.render
+
+    def noting(self: Page, config: object, files: object) -> None:
+        rendered.append(self.file.src_uri)
+        render(self, config, files)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Page, "render", noting)
+    served.write("other.md", OTHER + "More.\n")
+    served.serve()
+    assert rendered == ["other.md"]
+
+
+def test_rebuild_says_again_what_is_wrong_on_another_page(
+    served: TinySite, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.write("page.md", PAGE.replace("other.md#part", "nowhere.md"))
+    served.serve()
+    served.write("other.md", OTHER + "More.\n")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        served.serve()
+    assert "nowhere.md" in caplog.text
+
+
+def test_rebuild_misses_the_anchor_an_edit_took_away(
+    served: TinySite, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.write("other.md", OTHER.replace("## Part", "## Section"))
+    with caplog.at_level(logging.INFO):
+        served.serve()
+    assert "does not contain an anchor '#part'" in caplog.text
 
 
 def test_changed_sources_are_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
