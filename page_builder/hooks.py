@@ -19,7 +19,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
-from page_builder import context, extension, katex, notebooks, numbers, reload
+from page_builder import context, extension, katex, notebooks, numbers, plain_code, reload
 from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,6 +119,7 @@ def _check(html: str, given: tuple[str, ...]) -> list[numbers.Problem]:
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Put in the figures and formulas, which search index and link check were to be spared."""
+    output = plain_code.drop_plain_spans(output)
     return numbers.strip_sentinels(katex.fill(extension.insert_figures(output)))
 
 

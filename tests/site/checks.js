@@ -1,12 +1,28 @@
 // What the tests of test_pages.py ask of a page, inside the page.
 window.checks = {
-  // The violations axe finds, one line an element. Folded text is part of the page as read.
-  async axe(tags) {
+  // The page has its fonts, and Material and scrollable.js have taken up its size and palette.
+  async settled() {
+    await document.fonts.ready;
+    await new Promise((done) => setTimeout(done, 50));
+    const moving = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(moving.map((one) => one.finished));
+  },
+
+  // The page as it lies open: all that is folded unfolded, the focus nowhere.
+  rest() {
     document.querySelectorAll("details").forEach((fold) => (fold.open = true));
-    // What has come into view is looked at by scrollable.js first.
-    await new Promise((done) => setTimeout(done, 100));
-    const result = await axe.run(document, {
-      runOnly: { type: "tag", values: tags },
+    document.activeElement?.blur();
+    window.scrollTo(0, 0);
+    return this.settled();
+  },
+
+  // The violations axe finds, one line an element: of all rules ("all"), or of those on colours
+  // outside the text ("frame").
+  async axe(tags, part) {
+    const rules = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
+    const context = part === "all" ? document : { exclude: ["article"] };
+    const result = await axe.run(context, {
+      runOnly: part === "all" ? { type: "tag", values: tags } : rules,
       resultTypes: ["violations"],
     });
     return result.violations.flatMap(({ id, nodes }) =>

@@ -1,0 +1,36 @@
+"""What the browser tests share: a built site, and how a page is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKS = Path(__file__).with_name("checks.js")
+# The address the site is built for. Each worker serves it at a port of its own.
+BUILT_FOR = "http://127.0.0.1:8000/"
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A built site: its folder, and the address it is served at."""
+
+    folder: Path
+    url: str
+
+    @property
+    def pages(self) -> list[str]:
+        """The paths of all HTML files, the largest first."""
+        files = sorted(self.folder.rglob("*.html"), key=lambda file: (-file.stat().st_size, file))
+        return [file.relative_to(self.folder).as_posix() for file in files]
+
+
+def visit(page: Page, url: str) -> None:
+    """Open a page, and let it come to rest."""
+    page.goto(url, wait_until="load")
+    page.add_script_tag(path=CHECKS)
+    page.evaluate("checks.settled()")
