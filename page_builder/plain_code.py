@@ -1,9 +1,9 @@
 """Highlighted code without the spans that colour nothing.
 
-Pygments wraps every token. On an API page with its sources that makes half of 32,000 elements: names
-and white space, which have the colour of the code around them anyway, and operators, punctuation
-and line numbers, which this site leaves in it. Without their spans a page is lighter to load, to lay
-out and to check.
+Pygments wraps every token. On an API page with its sources that makes half of 32,000 elements:
+names and white space, which have the colour of the code around them anyway, and operators,
+punctuation and line numbers, which this site leaves in it. Without their spans a page is lighter to
+load, to lay out and to check.
 """
 
 from __future__ import annotations
