@@ -22,9 +22,25 @@ from numpy.testing import assert_allclose
 import cnnref
 
 OURS, TORCHS = "we accept", "torch accepts"
-FUNCTIONS = {
-    name: (getattr(cnnref, name), getattr(torch.nn.functional, name))
+F = torch.nn.functional
+WINDOWS = {
+    name: (getattr(cnnref, name), getattr(F, name))
     for name in ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d")
+}
+
+
+def our_batch_norm(*arguments, **options):
+    return cnnref.batch_norm(*arguments, **options).output
+
+
+FUNCTIONS = WINDOWS | {
+    "conv2d_input": (cnnref.conv2d_input_grad, torch.nn.grad.conv2d_input),
+    "conv2d_weight": (cnnref.conv2d_weight_grad, torch.nn.grad.conv2d_weight),
+    "unfold": (cnnref.im2col, F.unfold),
+    "pixel_unshuffle": (cnnref.space_to_depth, F.pixel_unshuffle),
+    "pixel_shuffle": (cnnref.depth_to_space, F.pixel_shuffle),
+    "softmax": (cnnref.softmax, F.softmax),
+    "batch_norm": (our_batch_norm, F.batch_norm),
 }
 
 
@@ -52,7 +68,7 @@ def mixed(name, positional, options, error):
 
 
 def empty_batch(name, positional, options, error):
-    return positional[0].shape[0] == 0 and "must be" in str(error)
+    return arrays(positional)[0].shape[0] == 0 and "must be" in str(error)
 
 
 X, W = np.ones((1, 4, 5, 6), np.float32), np.ones((4, 4, 2, 3), np.float32)
@@ -97,6 +113,34 @@ DIFFERENCES = [
         OURS, lambda name, positional, options, error: options.get("padding") == "valid",
         ("max_pool2d", (X, 2), {"padding": "valid"}),
     ),
+    Difference(
+        "the windows of a convolution are asked for with its own paddings, 'same' among them",
+        OURS, lambda name, positional, options, error: (
+            name == "unfold" and options.get("padding") == "same"
+        ),
+        ("unfold", (X, 3), {"padding": "same"}),
+    ),
+    Difference(
+        "torch computes a gradient for some dilations that its convolution refuses",
+        TORCHS, lambda name, positional, options, error: (
+            name.startswith("conv2d_") and "`dilation`" in str(error)
+        ),
+        ("conv2d_weight", (X.repeat(2, 0), W.shape, X.repeat(2, 0)[:, :, 1:, 2:]), {"dilation": 0}),
+    ),
+    Difference(
+        "torch rearranges and normalises maps without a pixel; such a map is a slip",
+        TORCHS, words("of shape", "has no"), ("pixel_shuffle", (X[:, :, :0], 2), {}),
+    ),
+    Difference(
+        "torch counts the numbers of a scale or shift and does not look at their shape",
+        TORCHS, words("has shape", "one a channel"),
+        ("batch_norm", (X, X[0, :, 0, 0], X[0, :, 0, 0], X[0, :, :1, 0]), {}),
+    ),
+    Difference(
+        "without eps a constant channel is divided by zero",
+        TORCHS, words("`eps` (=0.0)"),
+        ("batch_norm", (X, X[0, :, 0, 0], X[0, :, 0, 0]), {"eps": 0.0}),
+    ),
 ]  # fmt: skip
 
 
@@ -110,7 +154,7 @@ def outcome(function, positional, options):
 def compare(name, positional, options):
     """Return the listed difference of a call, or None if both agree; anything else fails."""
     ours, theirs = FUNCTIONS[name]
-    tensors = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in positional]
+    tensors = [torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v for v in positional]
     result, refusal = outcome(ours, positional, options)
     expected, their_refusal = outcome(theirs, tensors, options)
     if refusal is not None:
@@ -216,7 +260,81 @@ def test_average_pooling(call, count_include_pad, divisor_override):
     )
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@st.composite
+def gradients(draw):
+    """Sizes, and an output gradient whose shape is right half of the time."""
+    dtype = draw(st.sampled_from(["float32", "float64"]))
+    x, w = numbers(draw, (2, 4, 5, 6), dtype), numbers(draw, (4, 4, 2, 3), dtype)
+    options = some(draw, stride=SIZES, padding=PADDINGS, dilation=SIZES, groups=st.just(1))
+    forward, refusal = outcome(F.conv2d, (torch.from_numpy(x), torch.from_numpy(w)), options)
+    right = (2, 4, 4, 4) if refusal else tuple(forward.shape)
+    wrong = st.sampled_from([right, right, (2, 4, 4, 5), (2, 3, 4, 4), (4, 4)])
+    return x, w, numbers(draw, draw(wrong), dtype), options
+
+
+@PLENTY
+@given(gradients())
+def test_gradients_of_convolution(call):
+    x, w, grad, options = call
+    compare("conv2d_input", (x.shape, w, grad), options)
+    compare("conv2d_weight", (x, w.shape, grad), options)
+
+
+@PLENTY
+@given(poolings(), st.one_of(st.just(1), SIZES))
+def test_unfolding(call, dilation):
+    (x, kernel), options = call
+    options.pop("ceil_mode", None)
+    compare("unfold", (x, kernel), {**options, "dilation": dilation})
+
+
+@PLENTY
+@given(st.data(), st.sampled_from(["pixel_unshuffle", "pixel_shuffle"]))
+def test_rearranging(data, name):
+    shapes = st.sampled_from([(1, 4, 6, 4), (2, 9, 3, 6), (4, 2, 2), (4, 4), (1, 4, 0, 2)])
+    x = numbers(data.draw, data.draw(shapes), data.draw(DTYPES))
+    compare(name, (x, data.draw(SIZES)), {})
+
+
+def test_torch_leaves_an_empty_batch_as_it_is():
+    # Where there is no image, pixel_unshuffle leaves the channels alone; the way back does not.
+    empty = np.zeros((0, 4, 2, 2))
+    assert F.pixel_unshuffle(torch.from_numpy(empty), 2).shape == (0, 4, 2, 2)
+    assert cnnref.space_to_depth(empty, 2).shape == (0, 16, 1, 1)
+    assert F.pixel_shuffle(torch.from_numpy(empty), 2).shape == (0, 1, 4, 4)
+    assert cnnref.depth_to_space(empty, 2).shape == (0, 1, 4, 4)
+
+
+@PLENTY
+@given(st.data())
+def test_softmax(data):
+    shapes = st.sampled_from([(3,), (2, 4), (2, 3, 4, 5), (0, 3), (2, 0)])
+    x = numbers(data.draw, data.draw(shapes), data.draw(DTYPES))
+    dim = data.draw(st.sampled_from([0, 1, -1, 2, 3, -4, 4, -5, True, 1.0, "1", None]))
+    compare("softmax", (x, dim), {})
+
+
+@PLENTY
+@given(st.data())
+def test_batch_normalization(data):
+    dtype = data.draw(st.sampled_from(["float32", "float64"]))
+    x = numbers(data.draw, data.draw(IMAGES), dtype)
+    channels = st.sampled_from([(4,), (4,), (4,), (3,), (4, 1)])
+    statistics = [numbers(data.draw, data.draw(channels), dtype) + 1 for _ in range(2)]
+    affine = [
+        None if data.draw(st.booleans()) else numbers(data.draw, data.draw(channels), dtype)
+        for _ in range(2)
+    ]
+    options = some(
+        data.draw,
+        training=st.booleans(),
+        momentum=st.sampled_from([0.1, 0.0, 1.0]),
+        eps=st.sampled_from([1e-5, 1e-3, 0.0, -1.0]),
+    )
+    compare("batch_norm", (x, *statistics, *affine), options)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_go_where_torch_lets_them_go(name, value):
     x = np.arange(1.0, 61.0).reshape(1, 2, 5, 6)
@@ -225,7 +343,7 @@ def test_nan_and_infinity_go_where_torch_lets_them_go(name, value):
     assert compare(name, (x, second), {"padding": (1, 1)}) is None
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", WINDOWS)
 def test_read_only_strided_and_tracked_input(name):
     x = np.arange(240.0).reshape(6, 5, 2, 4).transpose(2, 3, 1, 0)[:, :, ::-1]
     x.flags.writeable = False
