@@ -114,9 +114,9 @@ DIFFERENCES = [
         ("max_pool2d", (X, 2), {"padding": "valid"}),
     ),
     Difference(
-        "the windows of a convolution are asked for with its own paddings, 'same' among them",
+        "the windows and the gradients of a convolution take its paddings, 'same' among them",
         OURS, lambda name, positional, options, error: (
-            name == "unfold" and options.get("padding") == "same"
+            name in ("unfold", "conv2d_input", "conv2d_weight") and options.get("padding") == "same"
         ),
         ("unfold", (X, 3), {"padding": "same"}),
     ),
