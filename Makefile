@@ -29,8 +29,9 @@ serve: environment ## build the site, serve it on http://127.0.0.1:8000 and foll
 site: environment ## build the site into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
+# One thread for each worker: two workers with two threads each wait for one another.
 test: environment ## run every test: package, figures, page builder, snippets, browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -q
 
 check: site ## the gates: style, types, imports, fences; the strict build holds links and numbers
 	$(BIN)/ruff check .

