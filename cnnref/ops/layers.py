@@ -12,17 +12,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from cnnref.ops._checks import (
     ConvPadding,
     IntOrPair,
+    Padding,
     Pair,
     Sides,
     as_int,
     as_padding,
     as_pair,
+    as_sides,
 )
 from cnnref.ops._windows import check_windows
 from cnnref.ops.output_shape import output_size
+from cnnref.ops.transposed_convolution import check_conv_transpose2d
 
 Shape: TypeAlias = tuple[int, ...]
 """(C, H, W) of one image, or (features,) after `Flatten`."""
@@ -69,7 +74,7 @@ class Layer(ABC):
 
     @property
     def window(self) -> Window | None:
-        """What an output cell reads; None where it reads the whole map or there is no map."""
+        """What an output cell reads; None where it is the whole map, or not alike for all cells."""
         return _ONE_CELL
 
     @abstractmethod
@@ -157,6 +162,80 @@ class Conv(Layer):
 
     def _taps(self, input_shape: Shape) -> int:
         return self._in_channels(input_shape) // self.groups * math.prod(self.window.kernel_size)
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Layer):
+    """A transposed convolution. Its number of input channels is that of what comes in.
+
+    Attributes:
+        out_channels: Number of output channels.
+        kernel_size: Int or (height, width).
+        stride: Int or (height, width).
+        padding: Pixels that are cut off, as for `conv_transpose2d`.
+        output_padding: Int or (height, width).
+        groups: Number of groups of channels.
+        bias: Whether each output channel has a bias.
+        dilation: Int or (height, width).
+    """
+
+    out_channels: int
+    kernel_size: IntOrPair
+    stride: IntOrPair = 1
+    padding: Padding = 0
+    output_padding: IntOrPair = 0
+    groups: int = 1
+    bias: bool = True
+    dilation: IntOrPair = 1
+
+    def __post_init__(self) -> None:
+        as_int(self.out_channels, "out_channels", 1)
+        as_int(self.groups, "groups", 1)
+        _divisible(self.out_channels, "out_channels", self.groups)
+        as_pair(self.kernel_size, "kernel_size", 1)
+        as_pair(self.stride, "stride", 1)
+        as_pair(self.dilation, "dilation", 1)
+        as_sides(self.padding)
+        as_pair(self.output_padding, "output_padding", 0)
+
+    @property
+    def kind(self) -> str:
+        """`transposed conv` and the size of its filter."""
+        return f"transposed conv {_times(as_pair(self.kernel_size, 'kernel_size', 1))}"
+
+    @property
+    def window(self) -> None:
+        """None: with a stride, neighbouring cells read different numbers of input cells."""
+        return
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (out_channels, H, W)."""
+        channels = _divisible(_as_map(input_shape, self.kind)[0], "in_channels", self.groups)
+        kernel = as_pair(self.kernel_size, "kernel_size", 1)
+        weight_shape = (channels, self.out_channels // self.groups, *kernel)
+        # The operation's own check reads arrays; these have the shapes and take one byte.
+        image, weight = (np.broadcast_to(np.int8(0), s) for s in (input_shape, weight_shape))
+        args = check_conv_transpose2d(
+            image, weight, None, self.stride, self.padding, self.output_padding, self.groups,
+            self.dilation,
+        )  # fmt: skip
+        return self.out_channels, *args.output_size
+
+    def parameters(self, input_shape: Shape) -> int:
+        """Return input channels times the cells of one stamp, and one an output channel."""
+        return input_shape[0] * self._stamp() + self.out_channels * self.bias
+
+    def macs(self, input_shape: Shape) -> int:
+        """Return input cells times the cells that each of them stamps, cut off or not."""
+        return math.prod(input_shape) * self._stamp()
+
+    def other_ops(self, input_shape: Shape) -> int:
+        """Return one addition an output cell for the bias."""
+        return math.prod(self.output_shape(input_shape)) if self.bias else 0
+
+    def _stamp(self) -> int:
+        kernel = as_pair(self.kernel_size, "kernel_size", 1)
+        return self.out_channels // self.groups * math.prod(kernel)
 
 
 @dataclass(frozen=True)
@@ -504,6 +583,7 @@ __all__ = [
     "BatchNorm",
     "Branches",
     "Conv",
+    "ConvTranspose",
     "Flatten",
     "GlobalAvgPool",
     "Layer",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cnnref.ops import _tables
 from cnnref.ops._checks import Pair
-from cnnref.ops.layers import Branches, Layer, Window, as_layers
+from cnnref.ops.layers import Branches, ConvTranspose, Layer, Window, as_layers
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,13 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFields:
 
     Returns:
         One record a layer, up to the first that reads the whole map (`Flatten`, `Linear`,
-        `GlobalAvgPool`): from there on, a cell sees the whole image.
+        `GlobalAvgPool`): from there on, a cell sees the whole image. `ConvTranspose` ends the
+        records too: its cells do not all see equally much.
 
     Raises:
         TypeError: If `layers` is not a list of layers.
         ValueError: If the paths of a block differ in their jump, so that they do not fit on each
-            other, or if one of them reads the whole map.
+            other, or if one of them reads the whole map or is transposed.
 
     Examples:
         >>> from cnnref.ops.layers import Conv, Pool
@@ -139,6 +140,8 @@ def after(field: ReceptiveField, layer: Layer) -> ReceptiveField:
     """Return the field after one more layer."""
     if isinstance(layer, Branches):
         return _join(layer, ends(field, layer))
+    if isinstance(layer, ConvTranspose):
+        raise ValueError(f"{layer.label} does not give all its cells a field of one size")
     if layer.window is None:
         raise ValueError(f"{layer.label} reads the whole map: its receptive field is the image")
     (height, width) = (_after(field, layer.window, axis) for axis in (0, 1))

@@ -11,6 +11,7 @@ from cnnref.ops.layers import (
     BatchNorm,
     Branches,
     Conv,
+    ConvTranspose,
     Flatten,
     GlobalAvgPool,
     Linear,
@@ -18,6 +19,7 @@ from cnnref.ops.layers import (
     residual,
     walk,
 )
+from cnnref.ops.receptive_field import receptive_field
 from tests.ops.torch_layers import as_torch, count
 
 
@@ -27,6 +29,8 @@ from tests.ops.torch_layers import as_torch, count
         (Conv(6, (3, 2), (2, 1), (1, 0)), (4, 5, 4), (6, 3, 3)),
         (Conv(6, 3, padding="same", dilation=(1, 2), groups=2), (4, 5, 7), (6, 5, 7)),
         (Conv(1, 2, padding=((1, 0), (2, 0))), (4, 5, 7), (1, 5, 8)),
+        (ConvTranspose(6, (3, 2), (2, 1), (1, 0)), (4, 5, 4), (6, 9, 5)),
+        (ConvTranspose(6, 3, (2, 3), 1, (1, 2), 2, dilation=2), (4, 5, 4), (6, 12, 14)),
         (Pool(2), (4, 5, 7), (4, 2, 3)),
         (Pool(2, ceil_mode=True), (4, 5, 7), (4, 3, 4)),
         (Pool((3, 2), (2, 1), (1, 0), mode="avg"), (4, 5, 4), (4, 3, 3)),
@@ -65,6 +69,15 @@ def test_shapes_equal_torch(kernel, stride, dilation, ceil_mode, kind):
     assert [count(as_torch([layer]), shape).shapes[0]] == [layer.output_shape(shape)]
 
 
+def test_transposed_costs_equal_torch():
+    layer = ConvTranspose(6, (3, 2), (2, 1), groups=2)
+    counted = count(as_torch([layer]), (4, 5, 7))
+    assert layer.parameters((4, 5, 7)) == counted.parameters
+    # Each of the 4×5×7 input cells stamps the three output channels of its group, six cells each.
+    assert layer.macs((4, 5, 7)) == 4 * 5 * 7 * 3 * 6
+    assert layer.other_ops((4, 5, 7)) == 6 * 11 * 8
+
+
 def test_names_and_kinds():
     layers = [Conv(4, (3, 2)), Pool(2, mode="avg"), residual([]), Branches([[], [], []])]
     kinds = ["conv 3×2", "avg pool 2×2", "sum of 2 paths", "concat of 3 paths"]
@@ -91,6 +104,23 @@ def test_equal_settings_are_equal_layers():
             lambda: Conv(4, 3, groups=3),
             ValueError,
             "`out_channels` (=4) must be divisible by `groups` (=3)",
+        ),
+        (lambda: ConvTranspose(4, 3, output_padding=-1), ValueError, "`output_padding` (=-1)"),
+        (lambda: ConvTranspose(4, 3, groups=3), ValueError, "must be divisible by `groups` (=3)"),
+        (
+            lambda: list(walk([ConvTranspose(4, 3, 2, output_padding=2)], (2, 4, 4))),
+            ValueError,
+            "layer 0 (transposed conv 3×3): `output_padding` (=2) in height must be smaller than",
+        ),
+        (
+            lambda: list(walk([ConvTranspose(4, 3, groups=2)], (3, 4, 4))),
+            ValueError,
+            "`in_channels` (=3) must be divisible by `groups` (=2)",
+        ),
+        (
+            lambda: receptive_field([residual([ConvTranspose(4, 3)])]),
+            ValueError,
+            "transposed conv 3×3 does not give all its cells a field of one size",
         ),
         (lambda: Pool(3, mode="mean"), ValueError, "`mode` (='mean') must be 'max' or 'avg'"),
         (

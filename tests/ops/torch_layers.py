@@ -12,6 +12,7 @@ from cnnref.ops.layers import (
     BatchNorm,
     Branches,
     Conv,
+    ConvTranspose,
     Flatten,
     GlobalAvgPool,
     Linear,
@@ -44,6 +45,11 @@ def module(layer):
             return nn.LazyConv2d(
                 layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation,
                 layer.groups, layer.bias,
+            )  # fmt: skip
+        case ConvTranspose():
+            return nn.LazyConvTranspose2d(
+                layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
+                layer.output_padding, layer.groups, layer.bias, layer.dilation,
             )  # fmt: skip
         case Pool(mode="max"):
             return nn.MaxPool2d(
