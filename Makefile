@@ -7,7 +7,7 @@ PORT ?= 8000
 # Material's notice about MkDocs 2 says nothing a reader of this build log needs.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve site test check bench screenshot lock clean
+.PHONY: help serve site test check bench labs screenshot lock clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -38,10 +38,15 @@ check: site ## the gates: style, types, imports, fences; the strict build holds 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/node node_modules/typescript/bin/tsc -p explorer
 	$(BIN)/python -m page_builder.lint docs README.md CONTRIBUTING.md
 
 bench: environment ## time and memory beside torch's, paired in one run
 	for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
+
+labs: environment ## run the long experiments again and store their results (needs apt: 100 MB)
+	for file in experiments/*.py; do \
+		if grep -q '^def main' $$file; then OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m experiments.$$(basename $$file .py) || exit 1; fi; done
 
 screenshot: site ## the README's picture, from the built site (needs Chromium)
 	$(BIN)/python -m page_builder.screenshot

@@ -19,7 +19,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
-from page_builder import context, extension, katex, notebooks, numbers, plain_code, reload
+from page_builder import (
+    context,
+    explorer,
+    extension,
+    katex,
+    notebooks,
+    numbers,
+    plain_code,
+    reload,
+)
 from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,18 +62,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Execute the labs and add the files that are made, before htmlproofer lists all files."""
     _labs.clear()
     for file in list(files):
-        if file.src_uri.startswith("labs/") and file.src_uri.endswith(".py"):
+        if _is_lab(file) and not file.inclusion.is_excluded():  # type: ignore[no-untyped-call]
             _add_lab(files, file, config)
     for asset in [katex.DIST / "katex.min.css", *sorted((katex.DIST / "fonts").glob("*.woff2"))]:
         uri = f"assets/katex/{asset.relative_to(katex.DIST).as_posix()}"
         files.append(File.generated(config, uri, abs_src_path=str(asset)))
+    for uri, script in explorer.assets().items():
+        files.append(File.generated(config, uri, abs_src_path=str(script)))
     return files
+
+
+def _is_lab(file: File) -> bool:
+    return file.src_uri.startswith("labs/") and file.src_uri.endswith(".py")
 
 
 def _add_lab(files: Files, file: File, config: MkDocsConfig) -> None:
     assert file.abs_src_path is not None
     source = Path(file.abs_src_path)
-    lab = notebooks.execute(source, ROOT / "cnnref")
+    inputs = [ROOT / "cnnref", ROOT / "experiments", source.parent / "results"]
+    lab = notebooks.execute(source, inputs)
     _labs[file.src_uri] = lab
     for name, text in notebooks.downloads(source, lab.notebook).items():
         uri = f"labs/{source.stem}/{name}"

@@ -50,6 +50,8 @@ from page_builder.cache import sources_digest
 
 CACHE = Path(".cache/cnnref/labs")
 
+_INPUTS = {".py", ".json", ".webp"}
+
 _ALT_START = re.compile(r"# alt: *(?P<text>.*)")
 _ALT_MORE = re.compile(r"#   +(?P<text>.*)")
 # Dollars as pymdownx.arithmatex reads them: two around block maths; one, with no space inside it,
@@ -79,18 +81,19 @@ class Lab:
     alts: list[str]
 
 
-def execute(source: Path, package: Path, cache: Path = CACHE) -> Lab:
+def execute(source: Path, inputs: Sequence[Path], cache: Path = CACHE) -> Lab:
     """Execute the lab `source`, or take the notebook of an earlier run of the same code.
 
     Args:
         source: the percent script.
-        package: the folder of the package the lab uses; its sources are part of the key.
+        inputs: the folders of what the lab uses, of packages and of stored results; the files in
+            them are part of the key.
         cache: where executed notebooks are kept.
 
     Raises:
         NotebookError: a cell raises, or an image has no alt text.
     """
-    target = cache / source.stem / _key(source, package) / f"{source.stem}.ipynb"
+    target = cache / source.stem / _key(source, inputs) / f"{source.stem}.ipynb"
     if target.exists():
         notebook = nbformat.read(target, as_version=4)  # type: ignore[no-untyped-call]
     else:
@@ -107,9 +110,10 @@ def execute(source: Path, package: Path, cache: Path = CACHE) -> Lab:
     return Lab(target.resolve(), given, alts)
 
 
-def _key(source: Path, package: Path) -> str:
+def _key(source: Path, inputs: Sequence[Path]) -> str:
     """Return a hash of all that can change what a lab puts out."""
-    sources = sources_digest([source, Path(__file__), *package.rglob("*.py")])
+    files = [path for folder in inputs for path in folder.rglob("*") if path.suffix in _INPUTS]
+    sources = sources_digest([source, Path(__file__), *files])
     return hashlib.sha256("\n".join([sources, *_versions()]).encode()).hexdigest()[:24]
 
 

@@ -30,10 +30,27 @@ window.checks = {
     );
   },
 
+  // Bring each explorer into view, which loads it, and wait until it stands.
+  async openExplorers() {
+    for (const explorer of document.querySelectorAll("cnnref-convolution, cnnref-pooling, cnnref-shapes")) {
+      explorer.scrollIntoView();
+      await customElements.whenDefined(explorer.localName);
+      await explorer.updateComplete;
+    }
+    window.scrollTo(0, 0);
+  },
+
+  // All elements below a root, those of shadow trees included, in the order of the page.
+  all(root) {
+    return [...root.querySelectorAll("*")].flatMap((element) =>
+      element.shadowRoot ? [element, ...this.all(element.shadowRoot)] : [element],
+    );
+  },
+
   // Number what must be reached with Tab, all that is shown and can be pressed, opened or scrolled; return the names.
   // Material's own hidden checkboxes and radio buttons work through labels; a set of tabs is one stop.
   markTargets() {
-    const wanted = [...document.querySelectorAll("body *")].filter((element) => {
+    const wanted = this.all(document.body).filter((element) => {
       if (element.matches(".tabbed-set > input")) return element.checked;
       if (element.closest(".tabbed-labels")) return false;
       const shown =
@@ -42,6 +59,7 @@ window.checks = {
         !element.closest("[hidden], [inert]");
       if (!shown) return false;
       if (element.matches("a[href], button, summary, input[type=text]")) return true;
+      if (element.getRootNode() !== document) return element.matches("input, select, textarea, [tabindex='0']");
       return (
         element.closest(".md-typeset") &&
         ["auto", "scroll"].includes(getComputedStyle(element).overflowX) &&
@@ -56,8 +74,9 @@ window.checks = {
   // The element that has the focus: its number, and whether one sees that it has it. The search box shows it by its
   // own background and caret; the radio buttons of the palette, by their label.
   focused() {
-    const element = document.activeElement;
+    let element = document.activeElement;
     if (!element || element === document.body) return null;
+    while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
     const shown = element.matches(".md-option") ? element.nextElementSibling : element;
     const style = getComputedStyle(shown);
     const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
@@ -71,10 +90,15 @@ window.checks = {
   // Keep what `focused` says at each stop, so that Tab can be pressed without a question in between.
   watchFocus() {
     this.stops = [];
-    document.addEventListener("focusin", () => {
-      const stop = this.focused();
-      if (stop) this.stops.push(stop);
-    });
+    // A move inside a shadow tree is not told outside of it.
+    const shadows = this.all(document.body).flatMap(({ shadowRoot }) => shadowRoot ?? []);
+    for (const root of [document, ...shadows]) {
+      root.addEventListener("focusin", (event) => {
+        if (root === document && event.target.shadowRoot) return;
+        const stop = this.focused();
+        if (stop) this.stops.push(stop);
+      });
+    }
   },
 
   // How much there is of what instant navigation must keep.

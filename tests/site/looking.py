@@ -33,4 +33,14 @@ def visit(page: Page, url: str) -> None:
     """Open a page, and let it come to rest."""
     page.goto(url, wait_until="load")
     page.add_script_tag(path=CHECKS)
+    # The checks look at explorers as a reader meets them: loaded.
+    page.evaluate("checks.openExplorers()")
     page.evaluate("checks.settled()")
+
+
+def name_the_served_address(page: Page, site: Site) -> None:
+    """Let the site map name the address served at: instant navigation goes to no other."""
+    built = (site.folder / "sitemap.xml").read_text(encoding="utf-8")
+    served = built.replace(BUILT_FOR, site.url)
+    assert served != built
+    page.route("**/sitemap.xml", lambda route: route.fulfill(body=served, content_type="text/xml"))

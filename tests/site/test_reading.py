@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.site.looking import BUILT_FOR, Site, visit
+from tests.site.looking import Site, name_the_served_address, visit
 
 
 def first_page_with(site: Site, pattern: str) -> str:
@@ -53,11 +53,7 @@ def test_instant_navigation_keeps_formulas_and_figures(site: Site, desk: Browser
     page = desk.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    # Instant navigation goes to addresses of the site map, which names the address built for.
-    addresses = (site.folder / "sitemap.xml").read_text(encoding="utf-8")
-    here = addresses.replace(BUILT_FOR, site.url)
-    assert here != addresses
-    page.route("**/sitemap.xml", lambda route: route.fulfill(body=here, content_type="text/xml"))
+    name_the_served_address(page, site)
     visit(page, site.url + target)
     expected = page.evaluate("checks.kept()")
     assert expected["formulas"] > 0
