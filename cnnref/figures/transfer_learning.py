@@ -1,0 +1,76 @@
+"""Transfer learning, drawn: the base goes over to the new network, the head does not."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnref.figures import theme
+from cnnref.figures.grid import boxes, strokes
+from cnnref.ops._checks import as_int
+
+__all__ = ["swap_head"]
+
+_MARGIN = 0.2
+_BASE, _HEAD, _GAP = 7.6, 7.0, 1.4
+_HIGH = 2.4
+_TOPS = (1.0, 6.2)
+
+
+def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -> Figure:
+    """Draw a trained network and the one made of it: the same base under a new head.
+
+    Args:
+        base: Number of parameters of the base.
+        old_head: Classes and number of parameters of the head it was trained with.
+        new_head: Classes and number of parameters of the new head.
+
+    Raises:
+        TypeError: If a number is not an integer.
+        ValueError: If it is below 1.
+    """
+    shared = as_int(base, "base", 1)
+    heads = []
+    for name, pair in (("old_head", old_head), ("new_head", new_head)):
+        heads.append([as_int(number, name, 1) for number in pair])
+    figure, axes = theme.canvas(_BASE + _GAP + _HEAD + 2 * _MARGIN, _TOPS[1] + _HIGH + _MARGIN)
+    headings = ("trained once, on many photographs", "the new task, few photographs")
+    right = _MARGIN + _BASE + _GAP
+    for place, (top, words, (classes, number)) in enumerate(
+        zip(_TOPS, headings, heads, strict=True)
+    ):
+        theme.write(axes, _MARGIN, top - 0.5, words, ha="left", bold=True, label=f"row {place}")
+        what = "base" if place == 0 else "the same base"
+        _box(axes, _MARGIN, top, _BASE, theme.FILTER, (what, f"{shared:,} parameters"), "base")
+        fill = theme.INPUT if place == 0 else theme.WINDOW_FILL
+        what = "head" if place == 0 else "new head"
+        lines = (f"{what}, {classes:,} classes", f"{number:,} parameters")
+        _box(axes, right, top, _HEAD, fill, lines, "head")
+        y = top + _HIGH / 2
+        _arrow(axes, (_MARGIN + _BASE + 0.2, y), (right - 0.2, y))
+    # Down from base to base; the head is left behind.
+    down = _MARGIN + _BASE / 2
+    _arrow(axes, (down, _TOPS[0] + _HIGH + 0.15), (down, _TOPS[1] - 1.05))
+    theme.write(axes, down + 0.6, _TOPS[0] + _HIGH + 0.85, "copied", ha="left", label="copied")
+    middle = _TOPS[0] + _HIGH + 0.85
+    theme.write(axes, right + _HEAD / 2, middle, "left behind", colour=theme.MUTED, label="left")
+    return figure
+
+
+def _box(
+    axes: Axes, x: float, y: float, width: float, fill: str, lines: tuple[str, str], name: str
+) -> None:
+    boxes(axes, [(x, y, width, _HIGH)], fill=fill, label=name)
+    for place, line in enumerate(lines):
+        at = y + _HIGH / 2 + (place - 0.5) * 1.0
+        theme.write(axes, x + width / 2, at, line, bold=place == 0, label=f"{name} {place}")
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    x1, y1 = end
+    if start[1] == y1:
+        barbs = [(x1 - 0.3, y1 - 0.25), (x1 - 0.3, y1 + 0.25)]
+    else:
+        barbs = [(x1 - 0.25, y1 - 0.3), (x1 + 0.25, y1 - 0.3)]
+    segments = [(start, end), *((barb, end) for barb in barbs)]
+    strokes(axes, segments, colour=theme.MUTED, width=1.6, label="arrow")

@@ -1,0 +1,95 @@
+"""Maps made at the input: the gradient there, times the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from cnnref.nn._maps import EvidenceMap, image_gradients, wide
+from cnnref.nn._targets import Target, scores_of
+
+__all__ = ["GuidedInputXGradient", "InputXGradient"]
+
+
+class InputXGradient(EvidenceMap):
+    r"""Each number of the input times the target's gradient with respect to it, summed by pixel.
+
+    $$
+    L_{i,j} = \max\Big(0,\, \sum_k x_{k,i,j} \frac{\partial y}{\partial x_{k,i,j}}\Big)
+    $$
+
+    with the input $x$ as the network reads it: zero is then often the mean colour, not black.
+
+    Args:
+        model: Any network; nothing of it is changed.
+        relu: With ``False`` the outer maximum is left out.
+
+    Source:
+        A. Shrikumar et al., Not just a black box: learning important features through propagating
+        activation differences, 2016, arXiv:1605.01713.
+    """
+
+    def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
+        super().__init__(model, "", relu=relu)
+
+    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
+        source = inputs.requires_grad_()
+        # The network may overwrite what it is given.
+        scores = scores_of(self.model(source.clone()), target, len(inputs))
+        (gradient,) = image_gradients(self.model, scores, {"input": source})
+        return {"input": (wide(source.detach()) * wide(gradient)).sum(dim=1)}
+
+
+class GuidedInputXGradient(InputXGradient):
+    """The same, with negative gradients dropped on the way back through every ReLU.
+
+    Warning:
+        Guided gradients make crisp pictures that look convincing and hardly depend on what the
+        network has learned: they fail the model randomisation test
+        (`cnnref.nn.faithfulness.randomization_check`). Use them to show that, not to explain.
+
+    Only ReLUs that are modules (``nn.ReLU``, ``nn.ReLU6``) are guided; calls of a function cannot
+    be seen.
+
+    Args:
+        model: A network with such modules; nothing of it is changed.
+        relu: With ``False`` the outer maximum is left out.
+
+    Raises:
+        ValueError: If the network has no such module.
+
+    Source:
+        J. T. Springenberg et al., Striving for simplicity: the all convolutional net, 2014,
+        arXiv:1412.6806; J. Adebayo et al., Sanity checks for saliency maps, 2018,
+        arXiv:1810.03292.
+    """
+
+    def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
+        super().__init__(model, relu=relu)
+        if not any(isinstance(one, (nn.ReLU, nn.ReLU6)) for one in model.modules()):
+            raise ValueError("`model` has no nn.ReLU or nn.ReLU6 to guide a gradient through")
+
+    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
+        with _guided(self.model):
+            return super()._signed(inputs, target)
+
+
+@contextmanager
+def _guided(model: nn.Module) -> Iterator[None]:
+    def guide(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+        if output.requires_grad:
+            output.register_hook(torch.relu)  # type: ignore[no-untyped-call]
+
+    handles = [
+        module.register_forward_hook(guide)
+        for module in model.modules()
+        if isinstance(module, (nn.ReLU, nn.ReLU6))
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,202 @@
+"""What to maximise: numbers read from a network, which can be added, subtracted and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from cnnref.nn._tapping import Layer, Tap
+from cnnref.ops._checks import as_int, as_pair
+
+__all__ = ["Objective", "channel", "logit", "measure", "neuron"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number that depends on an image through a network.
+
+    Objectives add, subtract and scale: `channel("fire4", 3) - 0.5 * logit(281)`. The negative of
+    one is minimised: `-measure(loss, "fire4")` is descent on a loss.
+
+    Attributes:
+        taps: What is read while the network runs.
+        value: From what was read to one number, a tensor without axes.
+    """
+
+    taps: tuple[Tap, ...]
+    value: Callable[[Mapping[Tap, Any]], Tensor]
+
+    def __add__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        # Each tap once: the network ends its pass when all have been read.
+        taps = tuple(dict.fromkeys(self.taps + other.taps))
+        return Objective(taps, lambda read: self.value(read) + other.value(read))
+
+    def __mul__(self, factor: float) -> Objective:
+        if isinstance(factor, bool) or not isinstance(factor, (int, float)):
+            return NotImplemented
+        return Objective(self.taps, lambda read: factor * self.value(read))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1
+
+    def __sub__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return self + -other
+
+
+def channel(layer: Layer, index: int, *, pre_activation: bool = True) -> Objective:
+    r"""Return the mean of one channel of a layer, over all places.
+
+    $$\frac{1}{HW} \sum_{i,j} A_{k,i,j}$$
+
+    for the channel $k$ of the layer's output $A$.
+
+    Args:
+        layer: The layer, or its dotted name as `model.named_modules()` gives it.
+        index: Number of the channel, counted from 0.
+        pre_activation: If the layer ends in an activation with a flat part that is a module (ReLU,
+            ReLU6, hard swish, ...), read what goes into it: behind a ReLU that gives zero there
+            is no gradient to follow. A `functional.relu` cannot be seen; name the layer before it.
+
+    Raises:
+        TypeError: If the index is not an integer.
+        ValueError: If it is negative; when used: if the layer has no such channel.
+    """
+    number = as_int(index, "index", 0)
+    tap = Tap(layer, pre_activation)
+    return Objective((tap,), lambda read: _channel(read[tap], number, tap).mean())
+
+
+def neuron(
+    layer: Layer,
+    index: int,
+    position: tuple[int, int] | None = None,
+    *,
+    pre_activation: bool = True,
+) -> Objective:
+    """Return one number of a layer's output: one channel, at one place.
+
+    Args:
+        layer: As for `channel`.
+        index: Number of the channel, counted from 0.
+        position: Row and column in the channel's map, counted from 0; None is the middle.
+        pre_activation: As for `channel`.
+
+    Raises:
+        TypeError: If an index is not an integer.
+        ValueError: If one is negative; when used: if the layer's output has no such place.
+    """
+    number = as_int(index, "index", 0)
+    place = None if position is None else as_pair(position, "position", 0)
+    tap = Tap(layer, pre_activation)
+
+    def value(read: Mapping[Tap, Any]) -> Tensor:
+        maps = _channel(read[tap], number, tap)
+        if maps.ndim != 3:
+            raise ValueError(
+                f"{tap} has the shape {tuple(read[tap].shape)}: a neuron has a `position` only in "
+                "maps (N, C, H, W); use `channel`"
+            )
+        height, width = maps.shape[1:]
+        row, column = (height // 2, width // 2) if place is None else place
+        if row >= height or column >= width:
+            raise ValueError(
+                f"`position` (={place}) lies outside the {height}×{width} map of {tap}; rows and "
+                "columns are counted from 0"
+            )
+        return maps[:, row, column].mean()
+
+    return Objective((tap,), value)
+
+
+def logit(index: int) -> Objective:
+    """Return the model's score of one class: its output, before any softmax.
+
+    Args:
+        index: Number of the class, counted from 0.
+
+    Raises:
+        TypeError: If the index is not an integer; when used: if the model's output is no tensor.
+        ValueError: If it is negative; when used: if there is no such class, or the output is not
+            of shape (N, classes).
+    """
+    number = as_int(index, "index", 0)
+    tap = Tap()
+
+    def value(read: Mapping[Tap, Any]) -> Tensor:
+        scores = _tensor(read[tap], tap)
+        if scores.ndim != 2:
+            raise ValueError(
+                f"the model's output has the shape {tuple(scores.shape)}; `logit` needs scores of "
+                "shape (N, classes). Use `channel` or `measure` on one of its layers"
+            )
+        if number >= scores.shape[1]:
+            raise ValueError(
+                f"`index` (={number}) must be less than {scores.shape[1]}, the number of classes"
+            )
+        return scores[:, number].mean()
+
+    return Objective((tap,), value)
+
+
+def measure(
+    function: Callable[..., Tensor], *layers: Layer | None, pre_activation: bool = False
+) -> Objective:
+    """Return any number computed from the outputs of layers.
+
+    Args:
+        function: Given one output a layer, in the order of `layers`; returns a tensor with one
+            element, by operations that can be differentiated.
+        layers: As for `channel`; None is the model's own output.
+        pre_activation: As for `channel`, but off: the function may need what the next layer sees.
+
+    Raises:
+        ValueError: If no layer is given; when used: if the function gives more than one number.
+        TypeError: When used: if it gives no tensor.
+
+    Examples:
+        >>> energy = measure(lambda maps: maps.square().mean(), "features.fire6")
+        >>> len(energy.taps)
+        1
+    """
+    if not layers:
+        raise ValueError("`layers` is empty; None stands for the model's own output")
+    taps = tuple(Tap(layer, pre_activation) for layer in layers)
+
+    def value(read: Mapping[Tap, Any]) -> Tensor:
+        number = function(*(read[tap] for tap in taps))
+        if not isinstance(number, Tensor):
+            raise TypeError(f"`function` must give a tensor, not {type(number).__name__}")
+        if number.numel() != 1:
+            raise ValueError(f"`function` gave the shape {tuple(number.shape)}, not one number")
+        return number.reshape(())
+
+    return Objective(tuple(dict.fromkeys(taps)), value)
+
+
+def _channel(output: Any, index: int, tap: Tap) -> Tensor:
+    maps = _tensor(output, tap)
+    if maps.ndim < 2:
+        raise ValueError(f"{tap} has the shape {tuple(maps.shape)}: it has no axis of channels")
+    if index >= maps.shape[1]:
+        raise ValueError(
+            f"`index` (={index}) must be less than {maps.shape[1]}, the number of channels of {tap}"
+        )
+    return maps[:, index]
+
+
+def _tensor(output: Any, tap: Tap) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"{tap} gives a {type(output).__name__}, not one tensor; use `measure`, which hands it "
+            "on as it is"
+        )
+    return output

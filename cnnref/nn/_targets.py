@@ -1,0 +1,97 @@
+"""What is explained: the score of a class, or any other number of a network's output."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import torch
+
+from cnnref.ops._checks import as_int
+
+__all__ = ["Target", "chosen_classes", "scores_of"]
+
+Target: TypeAlias = int | Sequence[int] | torch.Tensor | Callable[[Any], torch.Tensor] | None
+"""A class, one class an image, a function of the network's output, or None for the top class."""
+
+_TEACH = (
+    "`target` must then be a function from the output to one number an image, for example "
+    "`lambda output: output[0][:, 281]`"
+)
+
+
+def chosen_classes(output: Any, target: Target, count: int) -> torch.Tensor:
+    """Return the number of the class meant for each image, (N,).
+
+    Args:
+        output: What the network gave; it must be scores (N, classes).
+        target: No function.
+        count: How many images, N.
+
+    Raises:
+        TypeError: If the output is no tensor, or the target holds no integers.
+        ValueError: If the output has another shape, or the target is out of range.
+    """
+    if not isinstance(output, torch.Tensor):
+        raise TypeError(
+            f"`model` gives a {type(output).__name__}, not a tensor of scores; {_TEACH}"
+        )
+    if output.ndim != 2 or output.shape[0] != count or output.shape[1] == 0:
+        raise ValueError(
+            f"`model` gives shape {tuple(output.shape)} for {count} images, which are no scores "
+            f"(N, classes); {_TEACH}"
+        )
+    classes = output.shape[1]
+    if target is None:
+        return output.argmax(dim=1)
+    given: Any = target.tolist() if isinstance(target, torch.Tensor) else target
+    numbers = list(given) if isinstance(given, Sequence) else [given] * count
+    if len(numbers) != count:
+        raise ValueError(f"`target` holds {len(numbers)} classes for {count} images")
+    for number in numbers:
+        if as_int(number, "target", 0) >= classes:
+            raise ValueError(
+                f"`target` (={number}) must be at most {classes - 1}: `model` gives {classes} "
+                "scores, counted from 0"
+            )
+    return torch.tensor([int(number) for number in numbers], device=output.device)
+
+
+def scores_of(output: Any, target: Target, count: int) -> torch.Tensor:
+    """Return the number to be explained for each image, (N,); a function may give one for all, ().
+
+    Warns:
+        UserWarning: If a class is asked for, and the output looks like probabilities.
+
+    Raises:
+        TypeError: As for `chosen_classes`, or if a function returns no tensor.
+        ValueError: As for `chosen_classes`, or if a function returns another shape.
+    """
+    if not callable(target) or isinstance(target, torch.Tensor):
+        classes = chosen_classes(output, target, count)
+        if _are_probabilities(output):
+            warnings.warn(
+                "`model` gives numbers that sum to one, as after a softmax. The gradient of a "
+                "probability fades where the network is sure; give the scores before the softmax",
+                stacklevel=2,
+            )
+        picked: torch.Tensor = output.gather(1, classes[:, None])[:, 0]
+        return picked
+    scores = target(output)
+    if not isinstance(scores, torch.Tensor):
+        raise TypeError(f"`target` returned a {type(scores).__name__}; it must return a tensor")
+    if scores.shape not in {(), (count,)}:
+        raise ValueError(
+            f"`target` returned shape {tuple(scores.shape)}; it must be one number an image, "
+            f"({count},), or one for all, ()"
+        )
+    return scores
+
+
+def _are_probabilities(output: torch.Tensor) -> bool:
+    if output.shape[1] == 1:
+        return False
+    values = output.detach().float()
+    sums = values.sum(dim=1)
+    return bool((values >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))

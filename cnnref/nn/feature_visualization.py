@@ -1,0 +1,250 @@
+"""What a unit of a network answers to, found by gradient ascent on the image.
+
+Objectives say what to maximise, `Priors` what is expected of the image beforehand, and
+`visualize` climbs. Any `torch.nn.Module` will do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from cnnref.nn._image_parameters import ImageParameters, Parametrization, make_parameters
+from cnnref.nn._network import ImageNetwork
+from cnnref.nn._objectives import Objective, channel, logit, measure, neuron
+from cnnref.nn._priors import USUAL_PRIORS, Priors
+from cnnref.nn._tapping import Tap, tapped
+from cnnref.ops._checks import as_int, as_pair
+
+__all__ = [
+    "USUAL_PRIORS",
+    "Objective",
+    "Priors",
+    "Visualization",
+    "channel",
+    "logit",
+    "measure",
+    "neuron",
+    "response",
+    "visualize",
+]
+
+# Spread of the noise in the first start; each further start doubles it.
+_SPREAD = 0.01
+
+
+@dataclass(frozen=True)
+class Visualization:
+    """An image that a unit answers to, and how it was found.
+
+    Attributes:
+        image: Values from 0 to 1, (C, H, W), on the CPU.
+        history: The objective before each step, on the image as it was moved for that step.
+        value: The objective of `image` itself.
+        start: The objective of the image it started from.
+        restarts: How many starts without a gradient came before.
+    """
+
+    image: Tensor
+    history: tuple[float, ...]
+    value: float
+    start: float
+    restarts: int
+
+    @property
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """The image as pictures are stored: uint8, (H, W, C)."""
+        pixels: npt.NDArray[Any] = (255 * self.image).round().to(torch.uint8).numpy()
+        return pixels.transpose(1, 2, 0)
+
+
+def visualize(
+    model: nn.Module,
+    objective: Objective,
+    *,
+    size: int | tuple[int, int] = 128,
+    steps: int = 200,
+    parametrization: Parametrization = "fourier",
+    priors: Priors = USUAL_PRIORS,
+    rate: float = 0.05,
+    channels: int = 3,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+    seed: int = 0,
+    restarts: int = 4,
+    progress: bool = True,
+) -> Visualization:
+    r"""Climb to an image that makes an objective large, by gradient ascent on the image.
+
+    With $\theta$ the parameters of the image $x(\theta)$, $t$ a random movement
+    of the priors and $a$ the objective, each step goes along
+
+    $$\frac{\partial}{\partial\theta}\, a(t(x(\theta)))$$
+
+    with Adam's step lengths. It starts from grey with a little noise. If not one pixel has a
+    gradient there (a dead ReLU), it starts again from stronger noise.
+
+    The model runs in eval mode. Afterwards every layer has its mode back, no hook and no gradient
+    is left, and torch's own random numbers are untouched. On one machine, with the same number of
+    threads, the same call gives the same image, to the bit.
+
+    Args:
+        model: Any network that takes images (1, C, H, W).
+        objective: What to maximise: `channel`, `neuron`, `logit`, `measure`, or a sum of them.
+        size: Side of the image in pixels, or (height, width).
+        steps: Steps of the ascent.
+        parametrization: "fourier" moves waves, the coarse ones further than the fine; "pixels"
+            moves every pixel for itself.
+        priors: What is expected of the image; `Priors()` is nothing.
+        rate: Adam's learning rate.
+        channels: Channels of the image.
+        preprocess: From images with values from 0 to 1 to what the model takes, differentiable. By
+            default a network of `cnnref.nn.pretrained` gets its own normalisation, and any other
+            model the values as they are.
+        seed: Decides the noise and the movements.
+        restarts: How often to start again.
+        progress: Whether to show a progress bar (on stderr).
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a number is out of range; if the model has no such layer, channel, class or
+            place, or does not reach the layer; if no start has a gradient.
+        FloatingPointError: If the objective is not finite.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        >>> found = visualize(model, channel("1", 2), size=16, steps=20, progress=False)
+        >>> found.image.shape, found.value > found.start
+        (torch.Size([3, 16, 16]), True)
+
+    Source:
+        D. Erhan, Y. Bengio, A. Courville and P. Vincent, Visualizing higher-layer features of a
+        deep network, 2009 (the ascent); K. Simonyan, A. Vedaldi and A. Zisserman, Deep inside
+        convolutional networks, 2013, arXiv:1312.6034 (scores of classes).
+    """
+    if not isinstance(objective, Objective):
+        raise TypeError(
+            f"`objective` (={objective!r}) must be an Objective, such as `channel(layer, index)`"
+        )
+    shape = as_pair(size, "size", 1)
+    count, depth = as_int(steps, "steps", 1), as_int(channels, "channels", 1)
+    tries = as_int(restarts, "restarts", 0) + 1
+    if not 0 < rate < math.inf:
+        raise ValueError(f"`rate` (={rate!r}) must be above 0, and finite")
+    generator = torch.Generator().manual_seed(as_int(seed, "seed", 0))
+    first = next(model.parameters(), torch.empty(0))
+    prepare = _default_preprocess(model) if preprocess is None else preprocess
+
+    with _eval_mode(model), torch.enable_grad(), tapped(model, objective.taps) as read:
+
+        def evaluate(image: Tensor) -> Tensor:
+            value = objective.value(read(prepare(image.to(first.dtype))))
+            if not torch.isfinite(value):
+                raise FloatingPointError(
+                    f"the objective is {value.item()}: a smaller `rate` (={rate}) may help"
+                )
+            return value
+
+        for attempt in range(tries):
+            parameters = make_parameters(
+                parametrization, shape, depth, _SPREAD * 2**attempt, generator, first.device
+            )
+            start = evaluate(parameters.image())
+            if _gradient(start, parameters, objective.taps).any():
+                break
+        else:
+            raise ValueError(
+                f"the gradient of the objective is zero at {tries} starts: a small change of the "
+                f"image changes nothing in {_names(objective.taps)}. Behind a ReLU that is off, "
+                "read what goes into it (`pre_activation=True`, or name the layer before it); or "
+                "give more `restarts`"
+            )
+        optimizer = torch.optim.Adam([parameters.values], rate, maximize=True)
+        history = []
+        for _ in tqdm(range(count), unit="step", disable=not progress):
+            value = evaluate(priors.moved(parameters.image(), generator))
+            history.append(value.item())
+            parameters.values.grad = _gradient(value, parameters, objective.taps)
+            optimizer.step()
+            if priors.blur or priors.decay:
+                parameters.regularize(priors)
+        image = parameters.image().detach()
+        reached = evaluate(image).item()
+    return Visualization(image[0].cpu(), tuple(history), reached, start.item(), attempt)
+
+
+def response(
+    model: nn.Module,
+    objective: Objective,
+    image: Tensor,
+    *,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+) -> float:
+    """Return the objective of an image, to compare a photograph, say, with what was climbed to.
+
+    Args:
+        model: As for `visualize`.
+        objective: As for `visualize`.
+        image: Values from 0 to 1, (C, H, W) or (1, C, H, W).
+        preprocess: As for `visualize`.
+
+    Raises:
+        ValueError: If the image has another shape; if the model has no such layer, channel, class
+            or place, or does not reach the layer.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        >>> found = visualize(model, channel("1", 2), size=16, steps=2, progress=False)
+        >>> response(model, channel("1", 2), found.image) == found.value
+        True
+    """
+    batch = image if image.ndim == 4 else image[None]
+    if batch.ndim != 4 or len(batch) != 1:
+        raise ValueError(
+            f"`image` has the shape {tuple(image.shape)}; it must be (C, H, W) or (1, C, H, W)"
+        )
+    first = next(model.parameters(), torch.empty(0))
+    prepare = _default_preprocess(model) if preprocess is None else preprocess
+    with _eval_mode(model), torch.no_grad(), tapped(model, objective.taps) as read:
+        return objective.value(read(prepare(batch.to(first)))).item()
+
+
+def _gradient(value: Tensor, parameters: ImageParameters, taps: tuple[Tap, ...]) -> Tensor:
+    """Return the gradient to the image's parameters alone; that of the model's is not computed."""
+    if not value.requires_grad:
+        raise ValueError(
+            f"no gradient flows from {_names(taps)} to the image: the model detaches it, or "
+            "computes it under no_grad"
+        )
+    (gradient,) = torch.autograd.grad(value, parameters.values, allow_unused=True)
+    return torch.zeros_like(parameters.values) if gradient is None else gradient
+
+
+def _default_preprocess(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    if isinstance(model, ImageNetwork):
+        return lambda image: model.normalize(255 * image)
+    return lambda image: image
+
+
+def _names(taps: tuple[Tap, ...]) -> str:
+    return " and ".join(map(str, taps))
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    """Run in eval mode, and give every layer its own mode back."""
+    modes = [(layer, layer.training) for layer in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.training = mode

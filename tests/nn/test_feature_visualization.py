@@ -1,0 +1,602 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage import data
+from torch import nn
+from torch.nn import functional
+
+from cnnref.nn._image_parameters import Fourier, Pixels, make_parameters
+from cnnref.nn._tapping import Tap, tapped
+from cnnref.nn.feature_visualization import (
+    USUAL_PRIORS,
+    Priors,
+    channel,
+    logit,
+    measure,
+    neuron,
+    response,
+    visualize,
+)
+from cnnref.nn.pretrained import squeezenet
+
+QUICK = dict(size=12, steps=5, progress=False)
+
+
+def seeded(*layers):
+    torch.manual_seed(0)
+    net = nn.Sequential(*layers)
+    for layer in net.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    return net
+
+
+def small_net(inplace=False):
+    return seeded(
+        nn.Conv2d(3, 4, 3), nn.ReLU(inplace), nn.Conv2d(4, 5, 3), nn.ReLU(inplace),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 6),
+    )  # fmt: skip
+
+
+def read_once(model, taps, x):
+    with tapped(model, tuple(taps)) as read:
+        return read(x)
+
+
+def hooks_of(model):
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+# Tapping
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_layer_before_an_activation_is_read_as_it_was(inplace):
+    net, x = small_net(inplace), torch.randn(1, 3, 9, 9)
+    # The second tap makes the pass go on, over the in-place ReLU behind the first.
+    read = read_once(net, [Tap("0"), Tap("2")], x)
+    assert torch.equal(read[Tap("0")], net[0](x))
+    assert (read[Tap("0")] < 0).any()
+    assert torch.equal(read[Tap("2")], net[2](net[0](x).relu()))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.Hardswish])
+def test_of_an_activation_what_goes_in_is_read_unless_asked_otherwise(inplace, activation):
+    net = seeded(nn.Conv2d(3, 4, 3), activation(inplace=inplace), nn.Conv2d(4, 2, 3))
+    x = torch.randn(1, 3, 9, 9)
+    before, after = net[0](x), activation()(net[0](x))
+    assert not torch.equal(before, after)
+    for layer in ("1", net[1]):
+        taps = Tap(layer), Tap(layer, pre_activation=False)
+        read = read_once(net, taps, x)
+        assert torch.equal(read[taps[0]], before)
+        assert torch.equal(read[taps[1]], after)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_block_that_ends_in_an_activation_is_read_before_it(inplace):
+    class Block(nn.Module):
+        """One ReLU in two places, as in torchvision's residual blocks."""
+
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.conv2 = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+            self.relu = nn.ReLU(inplace)
+
+        def forward(self, x):
+            return self.relu(x + self.conv2(self.relu(self.conv1(x))))
+
+    torch.manual_seed(0)
+    block, x = Block(), torch.randn(1, 3, 6, 6)
+    net = nn.Sequential(block, nn.Conv2d(3, 1, 1))
+    expected = x + block.conv2(block.conv1(x).relu())
+    torch.testing.assert_close(read_once(net, [Tap("0")], x)[Tap("0")], expected)
+    # The ReLU itself: its first call.
+    read = read_once(net, [Tap("0.relu")], x)
+    torch.testing.assert_close(read[Tap("0.relu")], block.conv1(x))
+
+
+def test_a_block_that_does_not_end_in_an_activation_is_read_at_its_end():
+    net, x = nn.Sequential(small_net()[:3]), torch.randn(1, 3, 9, 9)
+    torch.testing.assert_close(read_once(net, [Tap("0")], x)[Tap("0")], net(x))
+
+
+def test_the_pass_ends_with_the_last_tap():
+    net = small_net()
+    ran = []
+    for number, layer in enumerate(net):
+        layer.register_forward_hook(lambda *_, number=number: ran.append(number))
+    x = torch.randn(1, 3, 9, 9)
+    read_once(net, [Tap("2"), Tap("0")], x)
+    assert ran[-1] <= 2
+    ran.clear()
+    assert torch.equal(read_once(net, [Tap("0"), Tap()], x)[Tap()], net(x))
+
+
+def test_the_gradient_flows_through_what_was_read():
+    net, x = small_net(inplace=True), torch.randn(1, 3, 9, 9, requires_grad=True)
+    (found,) = torch.autograd.grad(read_once(net, [Tap("1")], x)[Tap("1")].sum(), x)
+    (expected,) = torch.autograd.grad(net[0](x).sum(), x)
+    assert torch.equal(found, expected)
+
+
+def test_hooks_are_gone_after_the_block_and_after_an_exception():
+    net = small_net()
+    with tapped(net, (Tap("1"), Tap("2"))) as read:
+        assert hooks_of(net)
+        read(torch.randn(1, 3, 9, 9))
+    assert not hooks_of(net)
+    with pytest.raises(RuntimeError), tapped(net, (Tap("1"),)) as read:
+        read(torch.randn(1, 7, 9, 9))
+    assert not hooks_of(net)
+    with pytest.raises(ValueError, match="no layer"), tapped(net, (Tap("1"), Tap("one"))):
+        pass
+    assert not hooks_of(net)
+
+
+def test_a_layer_that_is_not_there_or_not_reached():
+    net = squeezenet(weights=False)
+    with pytest.raises(ValueError, match=r"`layer` \(='fire6'\) is no layer.*features\.fire6"):
+        read_once(net, [Tap("fire6")], torch.zeros(1, 3, 64, 64))
+    with pytest.raises(ValueError, match=r"`layer` \(=Conv2d\) is no part of the model"):
+        read_once(net, [Tap(nn.Conv2d(1, 1, 1))], torch.zeros(1, 3, 64, 64))
+
+    class Skips(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            return self.used(x)
+
+    with pytest.raises(ValueError, match="layer unused was not reached"):
+        read_once(Skips(), [Tap("unused")], torch.zeros(1, 3, 4, 4))
+
+
+# Objectives
+
+
+def value_of(objective, model, x):
+    return objective.value(read_once(model, objective.taps, x)).item()
+
+
+def test_objectives_are_the_numbers_they_name():
+    net, x = small_net(), torch.randn(1, 3, 9, 10)
+    maps = net[:3](x)[0]  # (5, 5, 6)
+    assert value_of(channel("2", 3), net, x) == pytest.approx(maps[3].mean().item())
+    assert value_of(channel("3", 3), net, x) == pytest.approx(maps[3].mean().item())
+    after = channel("3", 3, pre_activation=False)
+    assert value_of(after, net, x) == pytest.approx(maps[3].relu().mean().item())
+    assert value_of(neuron("2", 1), net, x) == maps[1, 2, 3].item()
+    assert value_of(neuron(net[2], 1, (4, 0)), net, x) == maps[1, 4, 0].item()
+    assert value_of(logit(5), net, x) == net(x)[0, 5].item()
+    assert value_of(channel("6", 5), net, x) == net(x)[0, 5].item()
+    both = measure(lambda a, b: a.sum() - 2 * b.max(), "2", None)
+    expected = maps.sum() - 2 * net(x).max()
+    assert value_of(both, net, x) == pytest.approx(expected.item())
+    # What the next layer sees, unless asked otherwise.
+    assert value_of(measure(torch.min, "3"), net, x) == 0
+    assert value_of(measure(torch.min, "3", pre_activation=True), net, x) == maps.min().item()
+
+
+def test_objectives_add_subtract_and_scale():
+    net, x = small_net(), torch.randn(1, 3, 9, 9)
+    a, b = channel("2", 0), logit(1)
+    u, v = value_of(a, net, x), value_of(b, net, x)
+    for objective, expected in (
+        (a + b, u + v), (a - b, u - v), (2 * a, 2 * u), (a * 0.5, u / 2), (-b, -v),
+        (a + 3 * b - a * 2, 3 * v - u), (a + a, 2 * u),
+    ):  # fmt: skip
+        assert value_of(objective, net, x) == pytest.approx(expected, rel=1e-5)
+    assert len((a + 3 * b - a * 2).taps) == 2
+    for wrong in (lambda: a + 1, lambda: a * "2", lambda: a * True, lambda: a - 1, lambda: a * b):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+@pytest.mark.parametrize(
+    ("objective", "error", "words"),
+    [
+        (channel("2", 5), ValueError, r"`index` \(=5\) must be less than 5, .* of 2"),
+        (neuron("2", 0, (5, 0)), ValueError, r"`position` \(=\(5, 0\)\) lies outside the 5×5 map"),
+        (neuron("2", 0, (0, 5)), ValueError, "`position`"),
+        (neuron("6", 0), ValueError, r"shape \(1, 6\).* use `channel`"),
+        (logit(6), ValueError, r"`index` \(=6\) must be less than 6, the number of classes"),
+        (measure(torch.sin, "2"), ValueError, r"`function` gave the shape \(1, 5, 5, 5\)"),
+        (measure(lambda _: 1.0, "2"), TypeError, "`function` must give a tensor, not float"),
+    ],
+)
+def test_objectives_refuse_when_used(objective, error, words):
+    with pytest.raises(error, match=words):
+        value_of(objective, small_net(), torch.randn(1, 3, 9, 9))
+
+
+def test_objectives_refuse_when_made():
+    with pytest.raises(TypeError, match="`index`"):
+        channel("2", 1.0)
+    with pytest.raises(ValueError, match=r"`index` \(=-1\)"):
+        logit(-1)
+    with pytest.raises(ValueError, match="`position`"):
+        neuron("2", 0, (-1, 0))
+    with pytest.raises(ValueError, match="`layers` is empty"):
+        measure(torch.sum)
+
+
+def test_outputs_that_are_no_scores_or_no_tensor():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x.mean(dim=(2, 3)), x
+
+    x = torch.randn(1, 3, 4, 4)
+    with pytest.raises(TypeError, match=r"the model's output gives a tuple.*`measure`"):
+        value_of(logit(0), Two(), x)
+    assert value_of(measure(lambda out: out[0][0, 1], None), Two(), x) == x[0, 1].mean()
+    with pytest.raises(ValueError, match=r"output has the shape \(1, 2, 4, 4\)"):
+        value_of(logit(0), nn.Conv2d(3, 2, 1), x)
+    with pytest.raises(ValueError, match="no axis of channels"):
+        value_of(channel("0", 0), nn.Sequential(nn.Flatten(0)), x)
+
+
+# Priors
+
+
+def test_no_prior_is_the_image_itself():
+    image, generator = torch.rand(1, 3, 6, 7), torch.Generator().manual_seed(0)
+    state = generator.get_state()
+    assert Priors().moved(image, generator) is image
+    assert torch.equal(generator.get_state(), state)
+    assert torch.equal(Priors().kept(image), torch.ones(6, 4))
+
+
+def test_jitter_shifts_by_whole_pixels_up_to_its_limit():
+    image, generator = torch.rand(1, 2, 9, 14), torch.Generator().manual_seed(0)
+    mirrored = torch.from_numpy(
+        np.pad(image.numpy(), ((0, 0), (0, 0), (3, 3), (3, 3)), "symmetric")
+    )
+    shifts = {
+        (d, a): mirrored[..., 3 - d : 12 - d, 3 - a : 17 - a]
+        for d in range(-3, 4)
+        for a in range(-3, 4)
+    }
+    seen = set()
+    for _ in range(600):
+        moved = Priors(jitter=3).moved(image, generator)
+        near = [s for s, other in shifts.items() if torch.allclose(moved, other, atol=1e-5)]
+        assert len(near) == 1
+        seen.update(near)
+    assert seen == set(shifts)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (30, 50)])
+def test_turns_and_scales_stay_within_their_limits(size):
+    """A slope stays a slope: its direction turns by the angle, its steepness goes by the factor."""
+    rows, columns = torch.meshgrid(*(torch.arange(float(n)) for n in size), indexing="ij")
+    generator = torch.Generator().manual_seed(1)
+    angles, factors = [], []
+    for _ in range(200):
+        moved = Priors(rotate=10, scale=0.25).moved((rows + 2 * columns)[None, None], generator)
+        middle = moved[
+            0, 0, size[0] // 2 - 4 : size[0] // 2 + 4, size[1] // 2 - 4 : size[1] // 2 + 4
+        ]
+        down, across = middle.diff(dim=0), middle.diff(dim=1)
+        torch.testing.assert_close(down, down[0, 0].expand_as(down), atol=1e-3, rtol=0)
+        slope = math.hypot(down[0, 0], across[0, 0])
+        angles.append(math.degrees(math.atan2(down[0, 0], across[0, 0]) - math.atan2(1, 2)))
+        factors.append(math.hypot(1, 2) / slope)
+    assert -10.01 < min(angles) < -8
+    assert 8 < max(angles) < 10.01
+    assert 1 / 1.2501 < min(factors) < 1 / 1.2
+    assert 1.2 < max(factors) < 1.2501
+
+
+def test_blur_is_a_gaussian_and_decay_a_factor():
+    values = torch.randn(1, 2, 20, 17)
+    pixels = Pixels(values.clone())
+    pixels.regularize(Priors(blur=1.3, decay=0.1))
+    expected = gaussian_filter(values.numpy(), (0, 0, 1.3, 1.3), mode="wrap", truncate=8)
+    np.testing.assert_allclose(pixels.values.detach(), 0.9 * expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (9, 13)])
+def test_waves_are_blurred_and_decay_as_pixels_do(shape):
+    generator = torch.Generator().manual_seed(0)
+    waves = make_parameters("fourier", shape, 1, 1.0, generator, torch.device("cpu"))
+    pixels = Pixels(torch.logit(waves.image().detach().double()))
+    for one in (waves, pixels):
+        one.regularize(Priors(blur=0.8, decay=0.2))
+    torch.testing.assert_close(waves.image().double(), pixels.image(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (dict(jitter=1.5), TypeError, "`jitter`"),
+        (dict(jitter=-1), ValueError, "`jitter`"),
+        (dict(rotate=-1.0), ValueError, r"`rotate` \(=-1.0\) must be at least 0"),
+        (dict(scale=math.nan), ValueError, "`scale`"),
+        (dict(blur=math.inf), ValueError, "`blur`"),
+        (dict(blur="1"), TypeError, "`blur`"),
+        (dict(decay=1), ValueError, r"`decay` \(=1\) must be less than 1"),
+        (dict(decay=True), TypeError, "`decay`"),
+    ],
+)
+def test_priors_refuse(arguments, error, words):
+    with pytest.raises(error, match=words):
+        Priors(**arguments)
+
+
+# Parametrisations
+
+
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (1, 5)])
+def test_zeros_are_grey_and_sizes_are_kept(kind, size):
+    for channels in (1, 3):
+        parameters = make_parameters(
+            kind, size, channels, 0.0, torch.Generator(), torch.device("cpu")
+        )
+        image = parameters.image()
+        assert image.shape == (1, channels, *size)
+        assert (image == 0.5).all()
+
+
+@pytest.mark.parametrize("size", [(12, 16), (12, 15)])
+def test_a_number_is_a_wave_and_slow_waves_are_tall(size):
+    heights = {}
+    for cycles in (1, 2, 4):
+        values = torch.zeros(2, 1, size[0], size[1] // 2 + 1)
+        values[0, 0, 0, cycles] = 1.0
+        wave = torch.logit(Fourier(values, size[1]).image())[0, 0]
+        column = torch.arange(size[1])
+        cosine = torch.cos(2 * math.pi * cycles * column / size[1])
+        heights[cycles] = (wave[0] @ cosine / (cosine @ cosine)).item()
+        torch.testing.assert_close(wave[0], heights[cycles] * cosine, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(wave, wave[:1].expand_as(wave))
+    assert heights[1] == pytest.approx(2 * heights[2], rel=1e-3)
+    assert heights[2] == pytest.approx(2 * heights[4], rel=1e-3)
+
+
+def test_the_first_colour_moves_all_three_together():
+    for colour, signs in ((0, (1, 1, 1)), (1, (1, 0, -1)), (2, (1, -1, 1))):
+        values = torch.zeros(2, 3, 4, 3)
+        values[0, colour, 0, 0] = 1.0
+        image = Fourier(values, 4).image()[0, :, 0, 0] - 0.5
+        assert torch.sign(image).tolist() == list(signs)
+
+
+# The ascent
+
+
+def test_it_is_the_plain_loop():
+    net, objective = small_net(), channel("2", 1)
+    found = visualize(
+        net, objective, size=(10, 12), steps=7, parametrization="pixels", priors=Priors(),
+        rate=0.1, seed=3, progress=False,
+    )  # fmt: skip
+    draw = torch.Generator().manual_seed(3)
+    values = (0.01 * torch.randn(1, 3, 10, 12, generator=draw)).requires_grad_()
+    optimizer = torch.optim.Adam([values], 0.1)
+    history = []
+    for _ in range(7):
+        loss = -net[:3](values.sigmoid())[0, 1].mean()
+        history.append(-loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.testing.assert_close(found.image, values.sigmoid()[0].detach())
+    assert found.history == pytest.approx(history)
+    assert found.start == pytest.approx(history[0])
+    assert found.value == pytest.approx(net[:3](values.sigmoid())[0, 1].mean().item())
+    assert found.restarts == 0
+
+
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+def test_a_linear_filter_ends_in_its_own_signs(kind):
+    """Without a ReLU the best image under bounds is black where weights are negative."""
+    layer = nn.Conv2d(3, 1, 5, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0)))
+    found = visualize(
+        nn.Sequential(layer), channel("0", 0), size=5, steps=400, parametrization=kind,
+        priors=Priors(), rate=0.2, progress=False,
+    )  # fmt: skip
+    weight = layer.weight[0].detach()
+    strong = weight.abs() > 0.1
+    agree = (found.image[strong] > 0.5) == (weight[strong] > 0)
+    assert agree.float().mean() > 0.95
+    assert found.value > 0.95 * weight.clamp(min=0).sum().item()
+    assert found.history[-1] > found.history[0]
+
+
+def test_the_negative_is_descended():
+    net = small_net()
+    arguments = dict(size=12, steps=40, priors=Priors(), progress=False)
+    up = visualize(net, channel("2", 0), **arguments)
+    down = visualize(net, -channel("2", 0), **arguments)
+    assert up.value > up.start
+    assert -down.value < -down.start
+    target = torch.rand(3, 12, 12, generator=torch.Generator().manual_seed(0))
+    loss = measure(lambda maps: functional.mse_loss(maps, small_net()[:1](target[None])), "0")
+    near = visualize(
+        net, -loss, size=12, steps=200, parametrization="pixels", priors=Priors(), progress=False
+    )
+    assert -near.value < 0.1 * -near.start
+
+
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+def test_the_seed_decides(kind):
+    net = small_net()
+    one, same, other = (
+        visualize(net, channel("2", 0), parametrization=kind, seed=seed, **QUICK)
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(one.image, same.image)
+    assert one.history == same.history
+    assert not torch.equal(one.image, other.image)
+
+
+def test_nothing_is_left_behind():
+    net = seeded(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
+    net.train()
+    net[1].eval()
+    net[0].weight.requires_grad_(False)
+    net[0].bias.grad = torch.ones(4)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    random = torch.get_rng_state()
+    with torch.no_grad():  # the caller's context does not stop the ascent
+        visualize(net, channel("2", 0), **QUICK)
+    assert [layer.training for layer in net] == [True, False, True, True]
+    assert net.training
+    assert [p.requires_grad for p in net.parameters()] == [False, True, True, True]
+    assert torch.equal(net[0].bias.grad, torch.ones(4))
+    assert net[1].weight.grad is None
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not hooks_of(net)
+    with pytest.raises(ValueError):
+        visualize(net, channel("2", 9), **QUICK)
+    assert net.training
+    assert not hooks_of(net)
+
+
+def hard_to_wake(threshold):
+    """A filter that takes the difference of neighbours and fires only above a threshold."""
+    layer = nn.Conv2d(1, 1, (1, 2))
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[[-1.0, 1.0]]]]))
+        layer.bias.fill_(-threshold)
+    return nn.Sequential(layer, nn.ReLU())
+
+
+def test_a_dead_start_is_left_for_a_stronger_one():
+    dead = channel("1", 0, pre_activation=False)
+    arguments = dict(channels=1, parametrization="pixels", restarts=6, **QUICK)
+    found = visualize(hard_to_wake(0.05), dead, **arguments)
+    assert found.restarts >= 1
+    assert found.start > 0
+    assert found.value > found.start
+    with pytest.raises(ValueError, match=r"zero at 3 starts.*in 1\..*`pre_activation=True`"):
+        visualize(hard_to_wake(0.9), dead, **{**arguments, "restarts": 2})
+    # Before the ReLU there is always a gradient.
+    assert visualize(hard_to_wake(0.9), channel("1", 0), **arguments).restarts == 0
+
+
+def test_errors_of_the_ascent():
+    net = small_net()
+
+    class Detached(nn.Module):
+        def forward(self, x):
+            return x.detach().mean(dim=(2, 3))
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores = nn.Parameter(torch.ones(1, 2))
+
+        def forward(self, x):
+            return self.scores
+
+    with pytest.raises(ValueError, match="no gradient flows from the model's output"):
+        visualize(Detached(), logit(0), **QUICK)
+    with pytest.raises(ValueError, match="zero at 5 starts"):
+        visualize(Constant(), logit(0), **QUICK)
+    with pytest.raises(FloatingPointError, match="the objective is inf"):
+        visualize(net, measure(lambda maps: maps.sum() / 0, "2"), **QUICK)
+    with pytest.raises(TypeError, match=r"`objective` \(='2'\) must be an Objective"):
+        visualize(net, "2", **QUICK)
+    for name, wrong in dict(size=0, steps=0, channels=0, seed=-1, restarts=-1, rate=0.0).items():
+        with pytest.raises(ValueError, match=f"`{name}`"):
+            visualize(net, channel("2", 0), **{**QUICK, name: wrong})
+    with pytest.raises(ValueError, match=r"`parametrization` \(='waves'\)"):
+        visualize(net, channel("2", 0), parametrization="waves", **QUICK)
+
+
+def test_another_preparation_other_channels_another_dtype():
+    net = seeded(nn.Conv2d(1, 2, 3))
+    seen = []
+
+    def prepare(image):
+        seen.append(image.detach())
+        return (image - 0.5) / 0.25
+
+    found = visualize(net, channel("0", 0), channels=1, preprocess=prepare, **QUICK)
+    assert found.image.shape == (1, 12, 12)
+    assert all(image.min() >= 0 and image.max() <= 1 for image in seen)
+    assert found.value == pytest.approx(net(prepare(found.image[None]))[0, 0].mean().item())
+    assert found.picture.shape == (12, 12, 1)
+    assert found.picture.dtype == np.uint8
+    np.testing.assert_array_equal(found.picture[..., 0], np.rint(255 * found.image[0].numpy()))
+    for dtype in (torch.float64, torch.bfloat16):
+        other = visualize(net.to(dtype), channel("0", 0), channels=1, **QUICK)
+        assert other.image.dtype == torch.float32
+        assert other.value > other.start
+
+
+def test_the_bar_is_shown_on_request(capsys):
+    visualize(small_net(), channel("2", 0), **{**QUICK, "progress": True})
+    assert "5/5" in capsys.readouterr().err
+    visualize(small_net(), channel("2", 0), **QUICK)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_response_of_any_image():
+    net, image = small_net().train(), torch.rand(3, 9, 9)
+    expected = net[2](net[0](2 * image[None]).relu())[0, 4].mean().item()
+    for one in (image, image[None], image.double()):
+        found = response(net, channel("3", 4), one, preprocess=lambda x: 2 * x)
+        assert found == pytest.approx(expected)
+    assert net.training
+    assert not hooks_of(net)
+    for shape in ((9, 9), (2, 3, 9, 9)):
+        with pytest.raises(ValueError, match=f"`image` has the shape .{shape[0]}, "):
+            response(net, channel("3", 4), torch.rand(shape))
+
+
+# A trained network
+
+
+@pytest.fixture(scope="module")
+def model():
+    return squeezenet()
+
+
+def test_a_pretrained_network_gets_its_own_normalisation(model):
+    found = visualize(model, neuron("features.conv1", 5, (3, 3)), size=32, steps=1, progress=False)
+    with torch.no_grad():
+        maps = model.features.conv1(model.normalize(255 * found.image[None]))
+    assert found.value == pytest.approx(maps[0, 5, 3, 3].item(), rel=1e-4)
+
+
+def test_no_photograph_excites_the_channel_as_much(model):
+    objective = channel("features.fire4", 3)
+    found = visualize(model, objective, size=96, steps=40, progress=False)
+    photographs = model.preprocess([data.chelsea(), data.coffee(), data.astronaut()])
+    with torch.no_grad():
+        best = max(value_of(objective, model, photo[None]) for photo in photographs)
+    assert found.value > 1.5 * best
+
+
+def test_pixels_end_in_finer_grain_than_waves(model):
+    def fine_share(picture):
+        power = np.abs(np.fft.fft2(picture - picture.mean())) ** 2
+        frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in picture.shape)))
+        return power[frequency > 0.25].sum() / power.sum()
+
+    objective = channel("features.fire6", 3)
+    pixels, waves = (
+        fine_share(
+            visualize(
+                model, objective, size=64, steps=40, parametrization=kind, priors=priors,
+                progress=False,
+            ).picture.mean(axis=2)
+        )
+        for kind, priors in (("pixels", Priors()), ("fourier", USUAL_PRIORS))
+    )  # fmt: skip
+    assert waves < 0.5 * pixels
