@@ -638,6 +638,32 @@ def hostile_links() -> Iterator[tuple[str, str]]:
         yield key, "".join(text)
 
 
+# So many links are opened by loading the page; the others by putting the address in place and a new
+# explorer on the page, which reads it just so.
+LOADED = 24
+
+
+def open_anew(page: Page, name: str, query: str) -> Locator:
+    """Put an address in place, and an explorer that has just come on the page."""
+    explorer = page.locator(f"cnnref-{name}")
+    explorer.scroll_into_view_if_needed()
+    explorer.locator("select").first.wait_for()
+    page.evaluate(
+        """async ([name, query]) => {
+            history.replaceState(null, "", location.pathname + query);
+            const old = document.querySelector(`cnnref-${name}`);
+            const fresh = document.createElement(`cnnref-${name}`);
+            fresh.id = old.id;
+            Object.assign(fresh.dataset, old.dataset);
+            old.replaceWith(fresh);
+            await fresh.updateComplete;
+        }""",
+        [name, query],
+    )
+    explorer.locator("select").first.wait_for()
+    return explorer
+
+
 def test_hostile_links_open_the_example_with_a_message(site: Site, desk: BrowserContext) -> None:
     page = desk.new_page()
     problems: list[str] = []
@@ -647,9 +673,9 @@ def test_hostile_links_open_the_example_with_a_message(site: Site, desk: Browser
     refused = 0
     links = list(hostile_links())
     assert len(links) == 100
-    for key, text in links:
+    for number, (key, text) in enumerate(links):
         here = f"?{key}={text}"
-        explorer = show(page, site, key, here)
+        explorer = show(page, site, key, here) if number < LOADED else open_anew(page, key, here)
         notice = explorer.get_by_role("alert").locator(".notice")
         if notice.count():
             refused += 1

@@ -18,11 +18,11 @@ PAGES = [ROOT / "docs/index.md", *sorted((ROOT / "docs/topics").glob("*.md"))]
 DIGITS_A_PAGE = 6
 
 # Digits that are no results: code that is run (its results are printed), expressions, addresses and
-# anchors, names, and the numbers of questions, sections and papers.
+# anchors, names (those of presets too), and the numbers of questions, sections and papers.
 NOT_RESULTS = re.compile(
     r"""
     ^\ *```python\n.*?^\ *```$ | \{\{=.*?\}\} | <!--cnnref:.*?--> | \{\#[^}]*\} | \]\([^)]*\)
-    | https?://\S+ | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
+    | data-preset="[^"]*" | https?://\S+ | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
     | ([Qq]uestions?|[Ss]ections?|[Ff]igure|[Tt]able|[Ee]quations?|eq\.|relationship)\ \d[\d.]*
     | \b(19|20)\d\d\b
     """,

@@ -9,9 +9,12 @@ window.checks = {
   },
 
   // The page as it lies open: all that is folded unfolded, the focus nowhere.
-  rest() {
+  async rest() {
     document.querySelectorAll("details").forEach((fold) => (fold.open = true));
     document.activeElement?.blur();
+    await this.settled();
+    // The focus may have come to the search box last, which opens the search.
+    document.querySelectorAll("[data-md-toggle=search]:checked").forEach((toggle) => toggle.click());
     window.scrollTo(0, 0);
     return this.settled();
   },

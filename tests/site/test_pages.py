@@ -52,7 +52,6 @@ def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:
     show(page, devtools, DESK, "light")
     visit(page, url)
     yield from what_the_keyboard_misses(page, devtools)
-    page.keyboard.press("Escape")  # The focus may have come to the search box, which it opens.
     page.evaluate("checks.rest()")
     page.add_script_tag(path=AXE)
     yield from violations(page, "desk, light", "all")
@@ -77,9 +76,9 @@ def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) ->
     devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": size is PHONE})
     page.set_viewport_size(size)  # type: ignore[arg-type]
     if page.url != "about:blank":
+        shown = {"light": "default", "dark": "slate"}[scheme]
+        page.wait_for_function("shown => document.body.dataset.mdColorScheme === shown", arg=shown)
         page.evaluate("checks.settled()")
-        shown = page.evaluate("document.body.dataset.mdColorScheme")
-        assert shown == {"light": "default", "dark": "slate"}[scheme]
 
 
 def violations(page: Page, device: str, part: str) -> Iterator[str]:
