@@ -22,7 +22,8 @@ DIGITS_A_PAGE = 6
 NOT_RESULTS = re.compile(
     r"""
     ^\ *```python\n.*?^\ *```$ | \{\{=.*?\}\} | <!--cnnref:.*?--> | \{\#[^}]*\} | \]\([^)]*\)
-    | data-preset="[^"]*" | https?://\S+ | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
+    | data-preset="[^"]*" | https?://\S+
+    | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
     | ([Qq]uestions?|[Ss]ections?|[Ff]igure|[Tt]able|[Ee]quations?|eq\.|relationship)\ \d[\d.]*
     | \b(19|20)\d\d\b
     """,
