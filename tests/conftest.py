@@ -1,4 +1,4 @@
-"""The site, built once for all workers, and a Chromium for each."""
+"""The site, built once, and a Chromium."""
 
 from __future__ import annotations
 
@@ -63,11 +63,15 @@ def browser() -> Iterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Build the site first and open pages last, so that no worker waits for the build."""
-    items.sort(key=_turn)
+    """Give the site and all that is seen in a browser to one worker, and begin with it.
+
+    Two browsers on two busy cores wait for one another's frames, until a page seems to stand still.
+    """
+    for item in items:
+        if _needs_site(item):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+    items.sort(key=lambda item: (not _needs_site(item), item.name != "test_the_site_builds"))
 
 
-def _turn(item: pytest.Item) -> int:
-    if item.name == "test_the_site_builds":
-        return 0
-    return 2 if "browser" in getattr(item, "fixturenames", ()) else 1
+def _needs_site(item: pytest.Item) -> bool:
+    return "built" in getattr(item, "fixturenames", ())

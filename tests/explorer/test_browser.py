@@ -55,6 +55,7 @@ def page(desk: BrowserContext) -> Iterator[Page]:
 
 def show(page: Page, site: Site, name: str, query: str = "") -> Locator:
     """Open the page of the explorers and wait for one of them."""
+    page.bring_to_front()  # A page behind another draws nothing.
     page.goto(f"{site.url}explorer/{query}", wait_until="load")
     explorer = page.locator(f"cnnref-{name}")
     explorer.scroll_into_view_if_needed()
@@ -568,7 +569,7 @@ def test_a_link_opens_what_was_set_up(site: Site, page: Page) -> None:
     type_cell(page, "mouse", grid(explorer, "Input channel 1"), 1, 1, "-2.5")
     enter(page, "mouse", group(explorer, "Stride").get_by_label("down"), "2")
     explorer.get_by_role("button", name="Next").click()
-    page.wait_for_function("location.search.includes('c0x0x1')")
+    page.wait_for_function("location.search.includes('c0x0x1')", polling=50)
     query, expected = link_of(page, "convolution"), state(explorer)
     assert query.startswith("?other=1&convolution=")
     again = show(page, site, "convolution", query)
@@ -773,6 +774,8 @@ def test_instant_navigation_and_offline(site: Site, page: Page, desk: BrowserCon
     page.evaluate("window.sameDocument = true")
     page.locator('article a[href$="explorer/"]').first.click()
     page.wait_for_url("**/explorer/")
+    # The page it comes from has such an explorer too, and goes a moment after its address.
+    page.get_by_role("heading", name="Explorer", level=1).wait_for()
     explorer = page.locator("cnnref-convolution")
     explorer.scroll_into_view_if_needed()
     explorer.locator("select").first.wait_for()

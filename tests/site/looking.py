@@ -31,6 +31,7 @@ class Site:
 
 def visit(page: Page, url: str) -> None:
     """Open a page, and let it come to rest."""
+    page.bring_to_front()  # A page behind another draws nothing, and takes up no palette.
     page.goto(url, wait_until="load")
     page.add_script_tag(path=CHECKS)
     # The checks look at explorers as a reader meets them: loaded.

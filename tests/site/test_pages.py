@@ -77,7 +77,9 @@ def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) ->
     page.set_viewport_size(size)  # type: ignore[arg-type]
     if page.url != "about:blank":
         shown = {"light": "default", "dark": "slate"}[scheme]
-        page.wait_for_function("shown => document.body.dataset.mdColorScheme === shown", arg=shown)
+        page.wait_for_function(
+            "shown => document.body.dataset.mdColorScheme === shown", arg=shown, polling=50
+        )
         page.evaluate("checks.settled()")
 
 
