@@ -60,19 +60,3 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
         chromium.close()
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the site and all that is seen in a browser to one worker, and begin with it.
-
-    Two browsers on two busy cores wait for one another's frames, until a page seems to stand still.
-    """
-    for item in items:
-        if _needs_site(item):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-    items.sort(key=lambda item: (not _needs_site(item), item.name != "test_the_site_builds"))
-
-
-def _needs_site(item: pytest.Item) -> bool:
-    return "built" in getattr(item, "fixturenames", ())
