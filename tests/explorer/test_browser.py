@@ -30,8 +30,9 @@ CHANGE = "(element, changed) => element.change({ ...element.current, ...changed 
 BOTH = pytest.mark.parametrize("way", ["mouse", "keyboard"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def desk(browser: Browser) -> Iterator[BrowserContext]:
+    """A window for one test: a clock that a test has stopped stands still for all its pages."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 900},
         permissions=["clipboard-read", "clipboard-write"],
@@ -564,14 +565,12 @@ def link_of(page: Page, key: str) -> str:
     return str(page.evaluate("location.search"))
 
 
-def test_a_link_opens_what_was_set_up(site: Site, browser: Browser) -> None:
-    # In a window of its own: in that of the tests before, the address was not written in 30 s.
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+def test_a_link_opens_what_was_set_up(site: Site, page: Page) -> None:
     explorer = show(page, site, "convolution", "?other=1")
     type_cell(page, "mouse", grid(explorer, "Input channel 1"), 1, 1, "-2.5")
     enter(page, "mouse", group(explorer, "Stride").get_by_label("down"), "2")
     explorer.get_by_role("button", name="Next").click()
-    page.wait_for_function("location.search.includes('c0x0x1')", polling=50)
+    page.wait_for_function("location.search.includes('c0x0x1')")
     query, expected = link_of(page, "convolution"), state(explorer)
     assert query.startswith("?other=1&convolution=")
     again = show(page, site, "convolution", query)
