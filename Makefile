@@ -34,7 +34,7 @@ site: environment ## build the site into site/, strictly
 IN_BROWSER := tests/site tests/explorer/test_browser.py
 
 test: environment ## run every test: package, figures, page builder, snippets; then the pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -q $(IN_BROWSER:%=--ignore=%)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 -q $(IN_BROWSER:%=--ignore=%)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(IN_BROWSER)
 
 check: site ## the gates: style, types, imports, fences; the strict build holds links and numbers

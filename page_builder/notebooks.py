@@ -50,8 +50,6 @@ from page_builder.cache import sources_digest
 
 CACHE = Path(".cache/cnnref/labs")
 
-_INPUTS = {".py", ".json", ".webp"}
-
 _ALT_START = re.compile(r"# alt: *(?P<text>.*)")
 _ALT_MORE = re.compile(r"#   +(?P<text>.*)")
 # Dollars as pymdownx.arithmatex reads them: two around block maths; one, with no space inside it,
@@ -81,13 +79,12 @@ class Lab:
     alts: list[str]
 
 
-def execute(source: Path, inputs: Sequence[Path], cache: Path = CACHE) -> Lab:
+def execute(source: Path, inputs: Iterable[Path], cache: Path = CACHE) -> Lab:
     """Execute the lab `source`, or take the notebook of an earlier run of the same code.
 
     Args:
         source: the percent script.
-        inputs: the folders of what the lab uses, of packages and of stored results; the files in
-            them are part of the key.
+        inputs: the files the lab computes with, sources and stored results: part of the key.
         cache: where executed notebooks are kept.
 
     Raises:
@@ -110,10 +107,9 @@ def execute(source: Path, inputs: Sequence[Path], cache: Path = CACHE) -> Lab:
     return Lab(target.resolve(), given, alts)
 
 
-def _key(source: Path, inputs: Sequence[Path]) -> str:
+def _key(source: Path, inputs: Iterable[Path]) -> str:
     """Return a hash of all that can change what a lab puts out."""
-    files = [path for folder in inputs for path in folder.rglob("*") if path.suffix in _INPUTS]
-    sources = sources_digest([source, Path(__file__), *files])
+    sources = sources_digest([source, Path(__file__), *inputs])
     return hashlib.sha256("\n".join([sources, *_versions()]).encode()).hexdigest()[:24]
 
 

@@ -59,15 +59,14 @@ class Unchanged:
         # The page that is being rendered, and where its anchors are noted.
         self._current: _Rendered | None = None
 
-    def begin(self, config: MkDocsConfig, files: Files, packages: Sequence[Path]) -> None:
+    def begin(self, config: MkDocsConfig, files: Files, sources: Sequence[Path]) -> None:
         """Start a build: note what every page depends on, and look on at plugins.
 
         Args:
             config: The site's configuration, its plugins ready.
             files: The files of the site; which there are decides where links may go.
-            packages: Folders of the sources that pages are computed with.
+            sources: The files that pages are computed with, and by.
         """
-        sources = [path for package in packages for path in package.rglob("*.py")]
         parts = [sources_digest([Path(config.config_file_path), *sources]), *sorted(files.src_uris)]
         self._base = "\n".join(parts)
         autorefs = config.plugins["autorefs"]

@@ -6,45 +6,32 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 from page_builder.browser import FLAGS, find_chromium, serve
-from tests.site.looking import BUILT_FOR, ROOT, Site
+from tests.site.looking import ROOT, Site
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the site, built with all its checks by the worker that comes first."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, said = shared / "site", shared / "site.log"
-    with FileLock(shared / "site.lock"):
-        if not said.exists():
-            # No --quiet: it would drop the warnings before strict mode counts them.
-            done = subprocess.run(
-                [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
-                cwd=ROOT,
-                env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": BUILT_FOR},
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            said.write_text("" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}")
-    problems = said.read_text()
-    assert not problems, f"the site does not build:\n{problems}"
-    return folder
-
-
-@pytest.fixture(scope="session")
-def site(built: Path) -> Iterator[Site]:
-    """The site, served."""
-    with serve(built) as url:
-        yield Site(built, url)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site, built with all its checks, and served."""
+    folder = tmp_path_factory.mktemp("site")
+    with serve(folder) as url:
+        # No --quiet: it would drop the warnings before strict mode counts them.
+        built = subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
+            cwd=ROOT,
+            # Instant navigation works at the address the site was built for, port and all.
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert built.returncode == 0, f"the site does not build:\n{built.stdout}\n{built.stderr}"
+        yield Site(folder, url)
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cnnref.figures import theme
 from cnnref.figures.grid import boxes, draw_grid, outline
+from cnnref.figures.picture import as_colours, draw_colours
 from cnnref.ops._checks import as_int, check_conv2d
 from cnnref.ops.convolution import conv2d
 
@@ -150,7 +148,7 @@ def patch_rows(rows: Sequence[tuple[str, Sequence[ArrayLike]]]) -> Figure:
     """
     if not rows:
         raise ValueError("`rows` is empty")
-    checked = [(heading, [_as_colours(picture) for picture in row]) for heading, row in rows]
+    checked = [(heading, [as_colours(picture, "rows") for picture in row]) for heading, row in rows]
     most = max(len(row) for _, row in checked)
     if not 1 <= min(len(row) for _, row in checked) <= most <= 6:
         raise ValueError("`rows` must hold one to six pictures each")
@@ -162,31 +160,8 @@ def patch_rows(rows: Sequence[tuple[str, Sequence[ArrayLike]]]) -> Figure:
         y = number * line
         theme.write(axes, _MARGIN, y + 0.5, heading, ha="left", label=f"heading {number}")
         for place, picture in enumerate(row):
-            _draw_colours(
-                axes, picture, _MARGIN + place * (side + gap), y + 0.95, side,
-                name=f"patch {number},{place}",
-            )  # fmt: skip
+            corner = _MARGIN + place * (side + gap), y + 0.95
+            draw_colours(
+                axes, picture, corner, (side, side), name=f"patch {number},{place}", least=72
+            )
     return figure
-
-
-def _as_colours(value: ArrayLike) -> NDArray[np.uint8]:
-    picture: NDArray[Any] = np.asarray(value)
-    if picture.dtype != np.uint8:
-        raise TypeError(f"`rows` holds a picture of dtype {picture.dtype}; it must be uint8")
-    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise ValueError(f"`rows` holds a picture of shape {picture.shape}; it must be (H, W, 3)")
-    return picture
-
-
-def _draw_colours(
-    axes: Axes, picture: NDArray[np.uint8], x: float, y: float, width: float, *, name: str
-) -> None:
-    """Draw a colour picture as a square; a small one is enlarged, since a browser would blur it."""
-    enlarge = max(1, 72 // picture.shape[1])
-    shown = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
-    with theme.rc_context():
-        artist = axes.imshow(
-            shown, interpolation="none", extent=(x, x + width, y + width, y), aspect="auto"
-        )
-    artist.set_label(name)
-    artist.set_clip_on(False)

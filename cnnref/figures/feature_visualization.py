@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cnnref.figures import theme
 from cnnref.figures.grid import strokes
-from cnnref.figures.picture import as_picture, draw_picture
+from cnnref.figures.picture import as_colours, as_picture, draw_colours, draw_picture
 from cnnref.ops._checks import as_int
 
 __all__ = ["hill", "wall"]
@@ -41,7 +40,7 @@ def wall(pictures: Sequence[tuple[str, ArrayLike]], columns: int = 4) -> Figure:
         raise ValueError(f"`columns` (={number}) must be at most 6")
     if not pictures:
         raise ValueError("`pictures` is empty")
-    checked = [(title, _as_colours(picture)) for title, picture in pictures]
+    checked = [(title, as_colours(picture, "pictures")) for title, picture in pictures]
     shapes = {picture.shape for _, picture in checked}
     if len(shapes) > 1:
         raise ValueError(f"`pictures` have the shapes {sorted(shapes)}; they must be equal")
@@ -56,7 +55,7 @@ def wall(pictures: Sequence[tuple[str, ArrayLike]], columns: int = 4) -> Figure:
         row, column = divmod(place, number)
         x, y = _MARGIN + column * (width + _GAP), row * line + _TITLE
         theme.write(axes, x, y - 0.4, title, size=size, ha="left", label=f"title {place}")
-        _draw_colours(axes, picture, (x, y), (width, height), name=f"picture {place}")
+        draw_colours(axes, picture, (x, y), (width, height), name=f"picture {place}", least=192)
     return figure
 
 
@@ -142,32 +141,3 @@ def _scale(axes: Axes, x: float, y: float, height: float, low: float, high: floa
         theme.write(
             axes, x + 0.7, place, theme.number(value), size=11, ha="left", label="scale number"
         )
-
-
-def _as_colours(value: ArrayLike) -> NDArray[np.uint8]:
-    picture: NDArray[Any] = np.asarray(value)
-    if picture.dtype != np.uint8:
-        raise TypeError(f"`pictures` holds one of dtype {picture.dtype}; it must be uint8")
-    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise ValueError(f"`pictures` holds one of shape {picture.shape}; it must be (H, W, 3)")
-    return picture
-
-
-def _draw_colours(
-    axes: Axes,
-    picture: NDArray[np.uint8],
-    corner: tuple[float, float],
-    size: tuple[float, float],
-    *,
-    name: str,
-) -> None:
-    """Draw a colour picture; a small one is enlarged, since a browser would blur it."""
-    enlarge = max(1, 192 // picture.shape[1])
-    shown = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
-    (x, y), (width, height) = corner, size
-    with theme.rc_context():
-        artist = axes.imshow(
-            shown, interpolation="none", extent=(x, x + width, y + height, y), aspect="auto"
-        )
-    artist.set_label(name)
-    artist.set_clip_on(False)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnref.figures import theme
 from cnnref.figures.grid import draw_grid
+from cnnref.figures.picture import draw_colours
 from cnnref.ops._checks import as_array, as_int
 
 __all__ = ["overlays", "weighted_sum"]
@@ -157,13 +158,7 @@ def _draw(
     # A phone shows no more, and the page stays light.
     step = -(-max(colours.shape[:2]) // _MOST_PIXELS)
     shown = np.round(colours[::step, ::step] * 255).astype(np.uint8)
-    x, y = corner
-    with theme.rc_context():
-        artist = axes.imshow(
-            shown, interpolation="none", extent=(x, x + width, y + height, y), aspect="auto"
-        )
-    artist.set_label(name)
-    artist.set_clip_on(False)
+    draw_colours(axes, shown, corner, (width, height), name=name)
 
 
 def _bar(axes: Axes, x: float, y: float, width: float, largest: float) -> None:

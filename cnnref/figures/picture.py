@@ -17,7 +17,15 @@ from cnnref.figures import theme
 from cnnref.figures.grid import boxes
 from cnnref.ops._checks import as_array
 
-__all__ = ["Map", "Picture", "as_picture", "draw_picture", "draw_shaded"]
+__all__ = [
+    "Map",
+    "Picture",
+    "as_colours",
+    "as_picture",
+    "draw_colours",
+    "draw_picture",
+    "draw_shaded",
+]
 
 Map = Literal["gray", "viridis"]
 
@@ -134,6 +142,55 @@ def draw_picture(
     artist.set_label(name)
     artist.set_clip_on(False)
     return Picture(x, y, values.shape[0], values.shape[1], scale)
+
+
+def as_colours(value: ArrayLike, name: str) -> NDArray[np.uint8]:
+    """Return a colour picture of bytes, (H, W, 3).
+
+    Args:
+        value: The picture.
+        name: The argument it came in, for errors.
+
+    Raises:
+        TypeError: If its numbers are not of type uint8.
+        ValueError: If it has another shape, or no pixel.
+    """
+    picture: NDArray[Any] = np.asarray(value)
+    if picture.dtype != np.uint8:
+        raise TypeError(f"`{name}` holds a picture of dtype {picture.dtype}; it must be uint8")
+    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        raise ValueError(f"`{name}` holds a picture of shape {picture.shape}; it must be (H, W, 3)")
+    return picture
+
+
+def draw_colours(
+    axes: Axes,
+    picture: NDArray[np.uint8],
+    corner: tuple[float, float],
+    size: tuple[float, float],
+    *,
+    name: str,
+    least: int = 0,
+) -> None:
+    """Draw a colour picture in a box of the canvas.
+
+    Args:
+        axes: The axes of a `theme.canvas`.
+        picture: The picture, (H, W, 3).
+        corner: Left and top edge of the box, in cells.
+        size: Width and height of the box, in cells.
+        name: Label of the image, by which a test finds it.
+        least: Repeat the pixels until there are so many across: a browser would blur fewer.
+    """
+    enlarge = max(1, least // picture.shape[1])
+    shown = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+    (x, y), (width, height) = corner, size
+    with theme.rc_context():
+        artist = axes.imshow(
+            shown, interpolation="none", extent=(x, x + width, y + height, y), aspect="auto"
+        )
+    artist.set_label(name)
+    artist.set_clip_on(False)
 
 
 def draw_shaded(

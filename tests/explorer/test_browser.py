@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
-from tests.site.looking import ROOT, Site, name_the_served_address
+from tests.site.looking import ROOT, Site
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 INSIDE = Path(__file__).with_name("inside.js")
@@ -770,7 +770,6 @@ def test_loads_when_seen_within_budget_and_moves_nothing(site: Site, browser: Br
 
 
 def test_instant_navigation_and_offline(site: Site, page: Page, desk: BrowserContext) -> None:
-    name_the_served_address(page, site)
     page.goto(site.url + "topics/padding/", wait_until="networkidle")
     page.evaluate("window.sameDocument = true")
     page.locator('article a[href$="explorer/"]').first.click()

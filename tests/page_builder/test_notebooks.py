@@ -55,14 +55,6 @@ Markdown("so $e$ is **bold**")
 """
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    folder = tmp_path / "package"
-    folder.mkdir()
-    (folder / "module.py").write_text("x = 1\n")
-    return folder
-
-
 def write(tmp_path: Path, text: str) -> Path:
     source = tmp_path / "lab.py"
     source.write_text(text, encoding="utf-8")
@@ -72,7 +64,7 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> notebooks.Lab:
     folder = tmp_path_factory.mktemp("lab")
-    return notebooks.execute(write(folder, LAB), [folder], folder / "cache")
+    return notebooks.execute(write(folder, LAB), [], folder / "cache")
 
 
 @pytest.fixture(scope="module")
@@ -154,35 +146,30 @@ def test_downloads_are_the_notebook_and_the_script(lab: notebooks.Lab, tmp_path:
     assert files["lab.py"] == LAB
 
 
-def test_same_code_is_executed_once_and_a_changed_input_again(
-    tmp_path: Path, package: Path
-) -> None:
-    marks = tmp_path / "marks"
+def test_same_code_is_executed_once_and_a_changed_input_again(tmp_path: Path) -> None:
+    marks, used = tmp_path / "marks", tmp_path / "module.py"
+    used.write_text("x = 1\n")
     source = write(tmp_path, f"# %%\nopen({str(marks)!r}, 'a').write('x')\n")
-    first = notebooks.execute(source, [package], tmp_path / "cache")
-    assert notebooks.execute(source, [package], tmp_path / "cache") == first
+    first = notebooks.execute(source, [used], tmp_path / "cache")
+    assert notebooks.execute(source, [used], tmp_path / "cache") == first
     assert marks.read_text() == "x"
-    (package / "module.py").write_text("x = 2\n")
-    second = notebooks.execute(source, [package], tmp_path / "cache")
-    assert second != first
+    used.write_text("x = 2\n")
+    assert notebooks.execute(source, [used], tmp_path / "cache") != first
     assert marks.read_text() == "xx"
-    (package / "stored.json").write_text("[1]")
-    assert notebooks.execute(source, [package], tmp_path / "cache") != second
-    assert marks.read_text() == "xxx"
 
 
-def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path, package: Path) -> None:
+def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path) -> None:
     source = write(tmp_path, "# %%\n1 / 0\n")
     for _ in range(2):
         with pytest.raises(notebooks.NotebookError, match=r"(?s)lab\.py.*ZeroDivisionError"):
-            notebooks.execute(source, [package], tmp_path / "cache")
+            notebooks.execute(source, [], tmp_path / "cache")
 
 
 @pytest.mark.parametrize("comment", ["", "# alt:\n", "# alt: one\n# alt: two\n"])
-def test_image_needs_one_alt_text(tmp_path: Path, package: Path, comment: str) -> None:
+def test_image_needs_one_alt_text(tmp_path: Path, comment: str) -> None:
     source = write(tmp_path, f"# %%\n{comment}{PIXEL}\n")
     with pytest.raises(notebooks.NotebookError, match="shows 1 image"):
-        notebooks.execute(source, [package], tmp_path / "cache")
+        notebooks.execute(source, [], tmp_path / "cache")
 
 
 def test_split_alt() -> None:

@@ -25,6 +25,10 @@ def value(expression, spec=""):
 def root(tmp_path):
     (tmp_path / "cnnref").mkdir()
     (tmp_path / "cnnref" / "ops.py").write_text("a = 1\n")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "results.py").write_text("c = 1\n")
+    (tmp_path / "docs" / "labs" / "results").mkdir(parents=True)
+    (tmp_path / "docs" / "labs" / "results" / "lab.json").write_text("[1]\n")
     (tmp_path / "builder").mkdir()
     (tmp_path / "builder" / "runner.py").write_text("b = 1\n")
     return tmp_path
@@ -167,7 +171,9 @@ def test_cache_hit_still_compares_the_output(cache):
         run(job("print(1)\n", expected="2\n"), cache())
 
 
-@pytest.mark.parametrize("changed", ["code", "request", "package", "builder", "version"])
+@pytest.mark.parametrize(
+    "changed", ["code", "request", "package", "experiment", "results", "builder", "version"]
+)
 def test_cache_miss(changed, root, cache, runs, monkeypatch):
     run(job(COUNT), cache())
     again = job(COUNT)
@@ -177,6 +183,10 @@ def test_cache_miss(changed, root, cache, runs, monkeypatch):
         again = job(COUNT, requests=[value("counted.count")])
     elif changed == "package":
         (root / "cnnref" / "ops.py").write_text("a = 2\n")
+    elif changed == "experiment":
+        (root / "experiments" / "results.py").write_text("c = 2\n")
+    elif changed == "results":
+        (root / "docs" / "labs" / "results" / "lab.json").write_text("[2]\n")
     elif changed == "builder":
         (root / "builder" / "runner.py").write_text("b = 2\n")
     else:

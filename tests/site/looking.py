@@ -9,8 +9,6 @@ from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = Path(__file__).with_name("checks.js")
-# The address the site is built for. Each worker serves it at a port of its own.
-BUILT_FOR = "http://127.0.0.1:8000/"
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 
@@ -37,11 +35,3 @@ def visit(page: Page, url: str) -> None:
     # The checks look at explorers as a reader meets them: loaded.
     page.evaluate("checks.openExplorers()")
     page.evaluate("checks.settled()")
-
-
-def name_the_served_address(page: Page, site: Site) -> None:
-    """Let the site map name the address served at: instant navigation goes to no other."""
-    built = (site.folder / "sitemap.xml").read_text(encoding="utf-8")
-    served = built.replace(BUILT_FOR, site.url)
-    assert served != built
-    page.route("**/sitemap.xml", lambda route: route.fulfill(body=served, content_type="text/xml"))

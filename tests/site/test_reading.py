@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.site.looking import Site, name_the_served_address, visit
+from tests.site.looking import Site, visit
 
 
 def first_page_with(site: Site, pattern: str) -> str:
@@ -53,7 +53,6 @@ def test_instant_navigation_keeps_formulas_and_figures(site: Site, desk: Browser
     page = desk.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    name_the_served_address(page, site)
     visit(page, site.url + target)
     expected = page.evaluate("checks.kept()")
     assert expected["formulas"] > 0
