@@ -22,7 +22,8 @@ What a lab says about itself stands in its header and its cells:
 
 Every image a cell puts out needs such an `# alt:` comment at the top of the cell (one for each
 image, in order; a continuation line is indented by three spaces). The page leaves the comment out
-of the code it shows. A lab that raises, or shows an image without alt text, raises `NotebookError`.
+of the code it shows. A lab that raises, warns, or shows an image without alt text raises
+`NotebookError`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _MATHS = re.compile(
 
 
 class NotebookError(Exception):
-    """A lab that does not run, or shows an image without saying what is on it."""
+    """A lab that does not run, warns, or shows an image without saying what is on it."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,15 @@ def _run(notebook: Any, source: Path) -> None:
         raise NotebookError(f"{source.name}: a cell raises\n{error}") from None
     for cell, texts in zip(notebook.cells, alts, strict=True):
         if cell.cell_type == "code":
+            _refuse_warnings(cell, source)
             _describe_images(cell, texts, source)
+
+
+def _refuse_warnings(cell: Any, source: Path) -> None:
+    """A warning is for who writes the lab, and on the page it would show a path of this machine."""
+    for output in cell.get("outputs", []):
+        if output.get("name") == "stderr":
+            raise NotebookError(f"{source.name}: a cell writes to stderr:\n{output['text']}")
 
 
 def split_alt(code: str) -> tuple[list[str], str]:

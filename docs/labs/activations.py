@@ -63,7 +63,7 @@ for network, model in networks.items():
 def show(maps, parts, count=4):
     """Show the channels of largest spread, one row a part, each picture on its own scale."""
     figure, axes = plt.subplots(
-        len(parts), count, figsize=(6.8, 1.95 * len(parts)), layout="constrained"
+        len(parts), count, figsize=(6.8, 2.25 * len(parts)), layout="constrained"
     )
     for row, part in zip(axes, parts, strict=True):
         chosen = maps[part].flatten(1).std(dim=1).topk(count).indices
@@ -71,7 +71,7 @@ def show(maps, parts, count=4):
             ax.imshow(maps[part][channel], cmap="viridis")
             ax.set(xticks=[], yticks=[])
             low, high = (float(value) for value in maps[part][channel].aminmax())
-            ax.set_title(f"{channel}: {low:.0f} to {high:.0f}", fontsize=9)
+            ax.set_title(f"{channel}:\n{low:.0f} to {high:.0f}", fontsize=12)
         row[0].set_ylabel(part)
     plt.show()
 

@@ -123,15 +123,15 @@ print()
 show_differences(stored.data["recipes"])
 
 # %%
-# alt: Two panels with one dot for each split and a bar for the mean of each recipe. Left, accuracy on
-#   the training images and on the test images; right, the loss on the test images.
+# alt: Two panels with one dot for each split and a bar for the mean of each recipe. Above, accuracy
+#   on the training images and on the test images; below, the loss on the test images.
 groups = by_recipe(stored.data["recipes"])
 figure, axes = plt.subplots(2, 1, figsize=(6.6, 5.6), layout="constrained", sharex=True)
 styles = {"train_accuracy": ("s", "#585f6d", "training"), "test_accuracy": ("o", "#0072b2", "test")}
 for place, of_recipe in enumerate(groups.values()):
     for side, (key, (marker, color, label)) in zip((-0.12, 0.12), styles.items(), strict=True):
         values, x = [100 * row[key] for row in of_recipe], place + side
-        axes[0].scatter([x] * len(values), values, 28, color, marker, alpha=0.5, label=label)
+        axes[0].scatter([x] * len(values), values, 28, color, alpha=0.5, marker=marker, label=label)
         axes[0].hlines(statistics.mean(values), x - 0.1, x + 0.1, color, lw=3)
     if place == 0:
         axes[0].legend(loc="lower center", fontsize=11, ncols=2)

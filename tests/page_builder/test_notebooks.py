@@ -165,6 +165,12 @@ def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path) -> None:
             notebooks.execute(source, [], tmp_path / "cache")
 
 
+def test_lab_that_warns_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path, "# %%\nimport warnings\nwarnings.warn('old argument')\n")
+    with pytest.raises(notebooks.NotebookError, match=r"(?s)lab\.py.*stderr.*old argument"):
+        notebooks.execute(source, [], tmp_path / "cache")
+
+
 @pytest.mark.parametrize("comment", ["", "# alt:\n", "# alt: one\n# alt: two\n"])
 def test_image_needs_one_alt_text(tmp_path: Path, comment: str) -> None:
     source = write(tmp_path, f"# %%\n{comment}{PIXEL}\n")
