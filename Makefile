@@ -29,13 +29,9 @@ serve: environment ## build the site, serve it on http://127.0.0.1:8000 and foll
 site: environment ## build the site into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
-# One thread for each worker: two workers with two threads each wait for one another. And the pages
-# by themselves: beside other work a browser draws so late that a page seems to stand still.
-IN_BROWSER := tests/site tests/explorer/test_browser.py
-
-test: environment ## run every test: package, figures, page builder, snippets; then the pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 -q $(IN_BROWSER:%=--ignore=%)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(IN_BROWSER)
+# One thread for each worker: two workers with two threads each would wait for one another.
+test: environment ## run every test: package, figures, page builder, snippets, pages in a browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -q
 
 check: site ## the gates: style, types, imports, fences; the strict build holds links and numbers
 	$(BIN)/ruff check .

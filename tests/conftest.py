@@ -1,49 +1,46 @@
-"""The site, built once, and a Chromium."""
+"""The site, served, and a Chromium that finds it."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from page_builder.browser import FLAGS, find_chromium, serve
-from tests.site.looking import ROOT, Site
+from tests.site.building import ADDRESS, built_site
+from tests.site.looking import Site
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The site, built with all its checks, and served."""
-    folder = tmp_path_factory.mktemp("site")
-    with serve(folder) as url:
-        # No --quiet: it would drop the warnings before strict mode counts them.
-        built = subprocess.run(
-            [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
-            cwd=ROOT,
-            # Instant navigation works at the address the site was built for, port and all.
-            env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": url},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert built.returncode == 0, f"the site does not build:\n{built.stdout}\n{built.stderr}"
-        yield Site(folder, url)
+def site() -> Iterator[Site]:
+    """The built site, served to the browser of these tests."""
+    folder = built_site()
+    with serve(folder) as served_at:
+        yield Site(folder, ADDRESS, served_at)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the session."""
+def browser(site: Site) -> Iterator[Browser]:
+    """One Chromium for the session, to which the site's address is the server of this session."""
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium found: install one, or name it in CHROMIUM"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    host, server = urlsplit(site.url).hostname, urlsplit(site.served_at).netloc
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        chromium = playwright.chromium.launch(
+            executable_path=executable,
+            args=[*FLAGS, f"--host-resolver-rules=MAP {host}:80 {server}"],
+        )
         yield chromium
         chromium.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the build of the site, which takes longest, while other workers do the rest."""
+    items.sort(key=lambda item: item.name != "test_the_site_builds")

@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
-from tests.site.looking import ROOT, Site
+from tests.site.building import ROOT
+from tests.site.looking import Site
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 INSIDE = Path(__file__).with_name("inside.js")
@@ -58,6 +59,11 @@ def show(page: Page, site: Site, name: str, query: str = "") -> Locator:
     """Open the page of the explorers and wait for one of them."""
     page.bring_to_front()  # A page behind another draws nothing.
     page.goto(f"{site.url}explorer/{query}", wait_until="load")
+    return come_to(page, name)
+
+
+def come_to(page: Page, name: str) -> Locator:
+    """Scroll to an explorer of the page, which loads it."""
     explorer = page.locator(f"cnnref-{name}")
     explorer.scroll_into_view_if_needed()
     explorer.locator("select").first.wait_for()
@@ -92,21 +98,29 @@ def values(table: Locator) -> list[list[str]]:
     return found
 
 
+WHERE = """element => {
+    const root = element.getRootNode();
+    const focused = root.activeElement ?? document.activeElement;
+    const place = root.activeElement ? element : root.host ?? element;
+    return {
+        reached: root.activeElement !== null && element.contains(focused),
+        outline: parseFloat(getComputedStyle(focused).outlineWidth),
+        passed: (focused.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_PRECEDING) > 0,
+    };
+}"""
+
+
 def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the target, or a part of it, has the focus: so it can be reached."""
+    """Press Tab until the target, or a part of it, has the focus, or Shift+Tab if it is behind."""
     handle = target.element_handle()
     for _ in range(500):
-        page.keyboard.press("Tab")
-        if handle.evaluate("""element => {
-            const active = element.getRootNode().activeElement;
-            return active !== null && element.contains(active);
-        }"""):
+        # The last Tab out of another control may have led here.
+        where = handle.evaluate(WHERE)
+        if where["reached"]:
             # And one sees that it has it.
-            outline = handle.evaluate(
-                "element => getComputedStyle(element.getRootNode().activeElement).outlineWidth"
-            )
-            assert float(outline.removesuffix("px")) >= 2
+            assert where["outline"] >= 2
             return
+        page.keyboard.press("Shift+Tab" if where["passed"] else "Tab")
     pytest.fail(f"Tab does not reach {target}")
 
 
@@ -647,9 +661,7 @@ LOADED = 24
 
 def open_anew(page: Page, name: str, query: str) -> Locator:
     """Put an address in place, and an explorer that has just come on the page."""
-    explorer = page.locator(f"cnnref-{name}")
-    explorer.scroll_into_view_if_needed()
-    explorer.locator("select").first.wait_for()
+    explorer = come_to(page, name)
     page.evaluate(
         """async ([name, query]) => {
             history.replaceState(null, "", location.pathname + query);
@@ -666,7 +678,10 @@ def open_anew(page: Page, name: str, query: str) -> Locator:
     return explorer
 
 
-def test_hostile_links_open_the_example_with_a_message(site: Site, desk: BrowserContext) -> None:
+@pytest.mark.parametrize("name", ["convolution", "pooling", "shapes"])
+def test_hostile_links_open_the_example_with_a_message(
+    site: Site, desk: BrowserContext, name: str
+) -> None:
     page = desk.new_page()
     problems: list[str] = []
     here = ""
@@ -676,6 +691,8 @@ def test_hostile_links_open_the_example_with_a_message(site: Site, desk: Browser
     links = list(hostile_links())
     assert len(links) == 100
     for number, (key, text) in enumerate(links):
+        if key != name:
+            continue
         here = f"?{key}={text}"
         explorer = show(page, site, key, here) if number < LOADED else open_anew(page, key, here)
         notice = explorer.get_by_role("alert").locator(".notice")
@@ -689,7 +706,7 @@ def test_hostile_links_open_the_example_with_a_message(site: Site, desk: Browser
     page.close()
     assert not problems, "\n".join(problems)
     # A little damage may leave a good link; most is seen.
-    assert refused >= 80
+    assert refused >= 30
 
 
 # Looks, loading and time.
@@ -701,8 +718,9 @@ def test_hostile_links_open_the_example_with_a_message(site: Site, desk: Browser
 def test_looks(site: Site, browser: Browser, width: int, scheme: Literal["light", "dark"]) -> None:
     context = browser.new_context(viewport={"width": width, "height": 740}, color_scheme=scheme)
     page = context.new_page()
+    show(page, site, "convolution")
     for name in ("convolution", "pooling", "shapes"):
-        explorer = show(page, site, name)
+        explorer = come_to(page, name)
         if name == "convolution":
             # All kinds of cells at once: padding, unread, two filters, a bias, and an error beside.
             menu(explorer, "Example").select_option("random")
@@ -712,6 +730,7 @@ def test_looks(site: Site, browser: Browser, width: int, scheme: Literal["light"
             explorer.get_by_role("button", name="Edit as text").click()
         for fold in explorer.locator("summary").all():
             fold.click()
+        assert explorer.locator("details:not([open])").count() == 0
     page.locator("h1").click()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     page.add_script_tag(path=AXE)
@@ -776,9 +795,7 @@ def test_instant_navigation_and_offline(site: Site, page: Page, desk: BrowserCon
     page.wait_for_url("**/explorer/")
     # The page it comes from has such an explorer too, and goes a moment after its address.
     page.get_by_role("heading", name="Explorer", level=1).wait_for()
-    explorer = page.locator("cnnref-convolution")
-    explorer.scroll_into_view_if_needed()
-    explorer.locator("select").first.wait_for()
+    explorer = come_to(page, "convolution")
     assert page.evaluate("window.sameDocument"), "the page was loaded anew: not instant"
     desk.set_offline(True)
     type_cell(page, "mouse", grid(explorer, "Input channel 3"), 1, 1, "5")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parents[2]
 CHECKS = Path(__file__).with_name("checks.js")
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -15,10 +14,11 @@ PHONE = {"width": 360, "height": 740}
 
 @dataclass(frozen=True)
 class Site:
-    """A built site: its folder, and the address it is served at."""
+    """A built site: its folder, its address, and the address of the server behind that."""
 
     folder: Path
     url: str
+    served_at: str
 
     @property
     def pages(self) -> list[str]:
