@@ -114,9 +114,9 @@ DIFFERENCES = [
         ("max_pool2d", (X, 2), {"padding": "valid"}),
     ),
     Difference(
-        "the windows and the gradients of a convolution take its paddings, 'same' among them",
+        "all that slides a window takes the paddings of a convolution, 'same' among them",
         OURS, lambda name, positional, options, error: (
-            name in ("unfold", "conv2d_input", "conv2d_weight") and options.get("padding") == "same"
+            name not in ("conv2d", "conv_transpose2d") and options.get("padding") == "same"
         ),
         ("unfold", (X, 3), {"padding": "same"}),
     ),
