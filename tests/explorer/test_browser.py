@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
 from tests.site.building import ROOT
-from tests.site.looking import Site
+from tests.site.looking import Site, press_tab
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 INSIDE = Path(__file__).with_name("inside.js")
@@ -112,15 +112,16 @@ WHERE = """element => {
 
 def tab_to(page: Page, target: Locator) -> None:
     """Press Tab until the target, or a part of it, has the focus, or Shift+Tab if it is behind."""
-    handle = target.element_handle()
+    handle, devtools = target.element_handle(), page.context.new_cdp_session(page)
     for _ in range(500):
         # The last Tab out of another control may have led here.
         where = handle.evaluate(WHERE)
         if where["reached"]:
             # And one sees that it has it.
             assert where["outline"] >= 2
+            devtools.detach()
             return
-        page.keyboard.press("Shift+Tab" if where["passed"] else "Tab")
+        press_tab(devtools, back=where["passed"])
     pytest.fail(f"Tab does not reach {target}")
 
 

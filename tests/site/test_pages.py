@@ -8,20 +8,18 @@ found good is not looked at again until it changes, or what it loads, or these t
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, CDPSession, Page, TimeoutError
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
 from tests.site.building import ROOT
-from tests.site.looking import DESK, PHONE, Site, visit
+from tests.site.looking import DESK, PHONE, Site, press_tab, visit
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-TAB = {"type": "rawKeyDown", "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
 PARTS = 8
 FOUND_GOOD = ROOT / ".cache" / "cnnref" / "found_good"
 
@@ -120,10 +118,7 @@ def what_the_keyboard_misses(page: Page, devtools: CDPSession) -> Iterator[str]:
     # focus leaves the page between the last stop and the first.
     for steps in (len(targets) + 10, len(targets) + 30):
         for _ in range(steps):
-            # Chromium takes every key, but once in some ten thousand it does not say so. What the
-            # focus came to is what counts.
-            with contextlib.suppress(TimeoutError):
-                devtools.send("Input.dispatchKeyEvent", TAB, timeout=5_000)
+            press_tab(devtools)
         stops = page.evaluate("checks.stops")
         reached = {int(stop["target"]) for stop in stops if stop["target"] is not None}
         if len(reached) == len(targets):
