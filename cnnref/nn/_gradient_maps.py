@@ -81,6 +81,7 @@ class GradCAMPlusPlus(GradientMap):
 
     and the map is $\max(0, \sum_k w_k A_k)$. The paper explains $e^y$ instead of
     $y$, which multiplies the whole map by $e^y$; that is left out, since it overflows.
+    It is meant for maps behind a ReLU: with negative activations $\alpha$ may be negative or huge.
 
     Args:
         model: Any network; nothing of it is changed.
@@ -94,7 +95,8 @@ class GradCAMPlusPlus(GradientMap):
 
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         below = 2 + activations.sum(dim=(2, 3), keepdim=True) * gradients
-        # Zero is possible only where activations may be negative.
+        # Zero where the product is -2: with activations from a ReLU, only where the gradient is
+        # negative, which has no weight.
         alpha = torch.where(below == 0, torch.zeros_like(below), 1 / below)
         weights = (alpha * gradients.relu()).sum(dim=(2, 3), keepdim=True)
         return (weights * activations).sum(dim=1)

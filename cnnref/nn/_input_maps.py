@@ -46,6 +46,9 @@ class InputXGradient(EvidenceMap):
 class GuidedInputXGradient(InputXGradient):
     """The same, with negative gradients dropped on the way back through every ReLU.
 
+    It is guided backpropagation (Springenberg et al.) multiplied by the input, a product that
+    neither source proposes; the photograph is therefore a factor of the map.
+
     Warning:
         Guided gradients make crisp pictures that look convincing and hardly depend on what the
         network has learned: they fail the model randomisation test

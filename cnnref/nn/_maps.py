@@ -239,8 +239,9 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
 def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     r"""Return maps (N, h, w) enlarged to ``size`` = (H, W), bilinearly, with cell centres kept.
 
-    A cell of a map stands for $H/h \times W/w$ pixels, and its number belongs to their
-    middle: the centre of cell $i$ lies at pixel $(i + \tfrac12)\, H/h - \tfrac12$. That
+    A cell of a map stands for $H/h \times W/w$ pixels, and its number is put in their
+    middle (a convention: what the cell sees may lie to a side of that, by the network's padding):
+    the centre of cell $i$ lies at pixel $(i + \tfrac12)\, H/h - \tfrac12$. That
     is ``align_corners=False``. With ``True`` the outer cells' centres would be pulled to the border
     of the image.
 

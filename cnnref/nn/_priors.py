@@ -26,7 +26,8 @@ class Priors:
         rotate: Turn by at most so many degrees, either way.
         scale: Enlarge or shrink by a factor of at most 1 + `scale`.
         blur: Standard deviation, in pixels, of the Gaussian that softens the image a step.
-        decay: Share of the image's distance from grey that is taken away a step, less than 1.
+        decay: Share of the distance from grey that is taken away a step, less than 1. Both act on
+            the numbers before the logistic function: near black and white the image moves less.
 
     Raises:
         TypeError: If a value is no number, or `jitter` no integer.

@@ -66,7 +66,8 @@ def deletion(
     """Replace pixels by a baseline, the map's largest first, and record the probability.
 
     A small area is good: the pixels that the map ranks first were needed. Pixels that the map ranks
-    equal go in random order.
+    equal go in random order. With few steps the area cannot fall below the first probability over
+    twice the steps, and maps near that floor cannot be told apart.
 
     Args:
         model: A classifier, in eval mode.

@@ -91,7 +91,7 @@ for name, probability in top_classes(lite0, photographer, 5)[0]:
 
 # %%
 # alt: A photographer bent over a camera on a tripod. The map for tripod is brightest on the legs
-#   of the tripod; the map for reflex camera is weaker, and brightest on the camera before his face.
+#   of the tripod; the map for reflex camera is faint, and strongest around his chin, hands and the camera.
 show(lite0, photographer, maps, common=True)
 
 # %%
@@ -100,8 +100,9 @@ for name, one in maps.items():
     print(f"{name:14} largest {float(one.max()):.2f}, at row {row}, column {column} of {len(one)}")
 
 # %% [markdown]
-# *Reflex camera* is not what the network answers, and still its map is in the right place: the
-# evidence for every class is there to be asked for.
+# *Reflex camera* is not what the network answers. Its map is weaker, and has moved up from the legs
+# of the tripod to face, hands and camera: the evidence for every class is there to be asked for. Its
+# largest cell lies beside the camera; with cells this large the place is no finer than that.
 #
 # ## A wrong answer with a sensible map
 #
@@ -120,9 +121,9 @@ maps = maps_of(cam, astronaut, ["football helmet", "space shuttle"])
 show(lite0, astronaut, maps)
 
 # %% [markdown]
-# The answers are wrong, and the maps explain why they are not foolish: *football helmet* lies on
-# the space helmet. The shuttle is found too, though its probability is small. So a map on the right
-# place is no sign that the answer is right. It says where the evidence lies that the network took
+# The first answers are wrong, and those on top hardly differ. *Football helmet* is among them, and
+# its map shows why that is not foolish: it lies on the space helmet. The shuttle is found too,
+# though it is not among the first answers. So a map on the right place is no sign that the answer is right. It says where the evidence lies that the network took
 # for the class.
 #
 # ## Early and late layers
@@ -276,11 +277,12 @@ for network in networks:
 
 # %% [markdown]
 # Insertion tells the family of Grad-CAM from noise, on every photograph and both networks. Deletion
-# does not, and gives its best marks to the two fine maps, which insertion finds hardly better
-# than noise: many small holes ruin a photograph sooner than one hole in the right place. That says
-# something about networks, and little about maps. The drop depends on how much a map covers: on
-# SqueezeNet the blob loses less than Grad-CAM. And by insertion the blob is a strong competitor, since the middle is
-# where photographers put things.
+# does not. On Lite0 the random map beats Grad-CAM on most photographs, yet its mean is the worst,
+# because on one of them (the photographer) the network takes random holes well: the number mixes
+# the map with how the network takes holes. Deletion's best marks go to the two fine maps, which insertion finds
+# far below the family; and so few steps have a floor, below which no area can fall. The drop
+# depends on how much a map covers: on SqueezeNet the blob loses less than Grad-CAM. And by
+# insertion the blob is a strong competitor, since the middle is where photographers put things.
 #
 # Within the family the error bars (standard errors over five photographs) are wider than the
 # differences. No ranking can be read off here.
@@ -366,7 +368,7 @@ print(versions + "\n".join(lines))
 # - Ask for the difference of two classes, `lambda scores: scores[:, a] - scores[:, b]`, on the
 #   photographer, with `a` the number of *tripod* and `b` that of *reflex camera*. Where does the network tell a tripod from a reflex camera?
 # - Give `deletion` another `baseline`: the blurred image in place of the mean colour. Does the random
-#   map still win on Lite0?
+#   map still beat Grad-CAM on most of the photographs on Lite0?
 # - Turn the photograph upside down. What happens to the answer, and what to the map of *tripod*?
 # - Ask for a class that is not in the photograph at all. Is the map zero?
 #
