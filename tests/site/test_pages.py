@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
+from page_builder.cache import sources_digest
 from tests.site.building import ROOT
 from tests.site.looking import DESK, PHONE, Site, press_tab, visit
 
@@ -42,17 +43,19 @@ def test_pages(site: Site, desk: BrowserContext, part: int) -> None:
     devtools = desk.new_cdp_session(page)
     FOUND_GOOD.mkdir(parents=True, exist_ok=True)
     around = everything_around(site, desk)
+    looked_at: list[Path] = []
     for here in site.pages[part::PARTS]:
         mark = FOUND_GOOD / hashlib.sha256(around + (site.folder / here).read_bytes()).hexdigest()
         if mark.exists():
             continue
-        before = len(problems)
         for problem in look(page, devtools, site.url + here):
             note(problem)
-        if len(problems) == before:
-            mark.touch()
+        looked_at.append(mark)
     page.close()
     assert not problems, "\n".join(problems)
+    # Only now: what a page says late is heard while the next one is looked at.
+    for mark in looked_at:
+        mark.touch()
 
 
 def everything_around(site: Site, desk: BrowserContext) -> bytes:
@@ -60,11 +63,8 @@ def everything_around(site: Site, desk: BrowserContext) -> bytes:
     loaded = [path for path in (site.folder / "assets").rglob("*") if path.is_file()]
     pictures = [path for path in site.folder.rglob("*") if path.suffix in {".png", ".webp", ".svg"}]
     ours = [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.js"), AXE]
-    digest = hashlib.sha256(str(desk.browser and desk.browser.version).encode())
-    for file in sorted({*loaded, *pictures, *ours}):
-        digest.update(f"{file.name}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.digest()
+    seen_by = str(desk.browser and desk.browser.version)
+    return f"{seen_by} {sources_digest({*loaded, *pictures, *ours})}".encode()
 
 
 def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:
