@@ -32,7 +32,7 @@ from cnnref.nn.gradcam import (
 from cnnref.nn.pretrained import ImageNetwork, class_names, efficientnet_lite0, squeezenet
 from experiments.results import Parts, write
 
-STEPS = 12
+STEPS = 32
 NETWORKS: Mapping[str, tuple[Callable[[], ImageNetwork], str]] = {
     "SqueezeNet": (squeezenet, "features.fire9"),
     "EfficientNet-Lite0": (efficientnet_lite0, "features.final"),

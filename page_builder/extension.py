@@ -27,6 +27,7 @@ from page_builder.fences import Chain, Document, Fence
 
 _TOKEN = re.compile(r"<p>\s*\ue010(\d+)\ue011\s*</p>|\ue010(\d+)\ue011")
 _SVG_PLACE = re.compile(r"<!--cnnref-svg:([\w-]+)-->")
+_SAID = re.compile(r"<(title|desc)\b.*?</\1>", re.DOTALL)
 
 # The SVGs of the pages built so far, by the prefix of their ids.
 _figures: dict[str, str] = {}
@@ -35,6 +36,16 @@ _figures: dict[str, str] = {}
 def insert_figures(page: str) -> str:
     """Put the SVGs in their places. Done after the search index is built, which is to lack them."""
     return _SVG_PLACE.sub(lambda match: _figures[match.group(1)], page)
+
+
+def insert_titles(page: str) -> str:
+    """Put only what the SVGs say in their places, for a check that looks at no line of them."""
+
+    def said(match: re.Match[str]) -> str:
+        texts = [text[0] for text in _SAID.finditer(_figures[match.group(1)])]
+        return f"<svg>{''.join(texts)}</svg>"
+
+    return _SVG_PLACE.sub(said, page)
 
 
 class PageExtension(Extension):

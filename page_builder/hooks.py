@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import posixpath
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.plugins import event_priority
+from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 from page_builder import (
+    anchors,
     context,
     explorer,
     extension,
@@ -29,6 +31,7 @@ from page_builder import (
     plain_code,
     reload,
 )
+from page_builder.background import Labs
 from page_builder.cache import inputs
 from page_builder.unchanged import Unchanged
 
@@ -36,14 +39,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 log = logging.getLogger("mkdocs.page_builder")
 
+_running = Labs()
 _labs: dict[str, notebooks.Lab] = {}
 _serving = False
 _unchanged = Unchanged()
+_anchors = anchors.Anchors()
 
 
 def on_startup(command: str, dirty: bool) -> None:
-    """Note what MkDocs was started for."""
+    """Note what MkDocs was started for; leave a core to the labs, which run beside it."""
     global _serving
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     _serving = command == "serve"
 
 
@@ -61,7 +67,8 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 @event_priority(100)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Execute the labs and add the files that are made, before htmlproofer lists all files."""
+    """Start the labs and add the files that are made, before htmlproofer lists all files."""
+    _running.begin()
     _labs.clear()
     for file in list(files):
         if _is_lab(file) and not file.inclusion.is_excluded():  # type: ignore[no-untyped-call]
@@ -81,22 +88,40 @@ def _is_lab(file: File) -> bool:
 def _add_lab(files: Files, file: File, config: MkDocsConfig) -> None:
     assert file.abs_src_path is not None
     source = Path(file.abs_src_path)
-    lab = notebooks.execute(source, inputs(ROOT))
-    _labs[file.src_uri] = lab
-    for name, text in notebooks.downloads(source, lab.notebook).items():
-        uri = f"labs/{source.stem}/{name}"
-        files.append(File.generated(config, uri, content=text))
+    _running.start(file.src_uri, source, inputs(ROOT))
+    for ending in (".ipynb", ".py"):
+        # What is in it is put in when the lab has been executed.
+        uri = _download(source, source.stem + ending)
+        files.append(File.generated(config, uri, content=""))
+    # Pages are rendered in the order of the files: the labs last, when they have been executed.
+    files.remove(file)
+    files.append(file)
+
+
+def _download(lab: Path, name: str) -> str:
+    """The URI of a file that belongs to a lab."""
+    return f"labs/{lab.stem}/{name}"
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
-    """Point mkdocs-jupyter, which has picked its scripts by now, to the executed notebooks."""
-    for uri, lab in _labs.items():
-        file = files.get_file_from_path(uri)
-        assert file is not None
-        file.abs_src_path = str(lab.notebook)
+    """Under `mkdocs serve`, start to look which pages have changed."""
     if _serving:
         builder = Path(__file__).parent.rglob("*.py")
         _unchanged.begin(config, files, [*inputs(ROOT), *builder])
+
+
+@event_priority(100)
+def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
+    """Wait for the lab whose page this is, and point mkdocs-jupyter to the executed notebook."""
+    uri = page.file.src_uri
+    if uri in _running:
+        _labs[uri] = lab = _running.wait(uri)
+        page.file.abs_src_path = str(lab.notebook)
+        source = Path(config.docs_dir) / uri
+        for name, text in notebooks.downloads(source, lab.notebook).items():
+            download = files.get_file_from_path(_download(source, name))
+            assert download is not None
+            download.content_string = text
 
 
 @event_priority(-100)
@@ -111,6 +136,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Finish a lab's page; check the numbers of every page."""
+    html = plain_code.drop_plain_spans(html)
     uri = page.file.src_uri
     lab = _labs.get(uri)
     if lab is not None:
@@ -118,7 +144,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         html, typed = _unchanged.keep(lambda: _finish_lab(html, lab, resolver), uri, html)
         given = lab.given
     else:
-        typed, given = extension.insert_figures(html), list(page.meta.get("given", []))
+        typed, given = extension.insert_titles(html), list(page.meta.get("given", []))
     for problem in _check(typed, tuple(given)):
         log.warning("%s: %s", uri, problem)
     return numbers.strip_sentinels(html)
@@ -135,10 +161,19 @@ def _check(html: str, given: tuple[str, ...]) -> list[numbers.Problem]:
     return numbers.check_page(html, list(given))
 
 
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Put in the figures and formulas, which search index and link check were to be spared."""
-    output = plain_code.drop_plain_spans(output)
+@event_priority(100)
+def _give_anchors(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Give the link check, next in the row, what it looks at."""
+    return _anchors.take(output)
+
+
+def _finish(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Put in the figures and formulas, which the link check was to be spared."""
+    output = _anchors.put_back(output)
     return numbers.strip_sentinels(katex.fill(extension.insert_figures(output)))
+
+
+on_post_page = CombinedEvent(_give_anchors, _finish)
 
 
 def _resolver(page: Page, files: Files) -> Callable[[str], str]:
@@ -162,5 +197,11 @@ def _resolver(page: Page, files: Files) -> Callable[[str], str]:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """End the node process of this build, if it needed one."""
+    """End the processes of this build, if it needed any."""
+    _running.end()
     katex.renderer.close()
+
+
+def on_build_error(error: Exception) -> None:
+    """Do not wait for labs that nobody will read."""
+    _running.end()

@@ -1,11 +1,11 @@
 r"""Labs: notebooks kept as percent scripts, executed while the site is built.
 
 A lab is `docs/labs/<name>.py`. `execute` runs it through a Jupyter kernel and keeps the executed
-notebook in `.cache/cnnref/labs`, under a key made of everything that can change its outputs: the
-lab, the package, this file and the versions of the libraries. mkdocs-jupyter then converts the
-executed notebook to HTML, and `page_html` makes a page of the site out of that: Material's code
-blocks instead of 590 kB of JupyterLab styles, formulas by KaTeX, links to pages resolved, and no
-script.
+notebook in `.cache/cnnref/labs` (`executed_path`), under a key made of everything that can change
+its outputs: the lab, the package, this file and the versions of the libraries. mkdocs-jupyter then
+converts the executed notebook to HTML, and `page_html` makes a page of the site out of that:
+Material's code blocks instead of 590 kB of JupyterLab styles, formulas by KaTeX, links to pages
+resolved, and no script.
 
 What a lab says about itself stands in its header and its cells:
 
@@ -46,7 +46,7 @@ from bs4 import BeautifulSoup, Tag
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from page_builder import katex
+from page_builder import katex, kernels
 from page_builder.cache import sources_digest
 
 CACHE = Path(".cache/cnnref/labs")
@@ -91,7 +91,7 @@ def execute(source: Path, inputs: Iterable[Path], cache: Path = CACHE) -> Lab:
     Raises:
         NotebookError: a cell raises, or an image has no alt text.
     """
-    target = cache / source.stem / _key(source, inputs) / f"{source.stem}.ipynb"
+    target = executed_path(source, inputs, cache)
     if target.exists():
         notebook = nbformat.read(target, as_version=4)  # type: ignore[no-untyped-call]
     else:
@@ -105,7 +105,18 @@ def execute(source: Path, inputs: Iterable[Path], cache: Path = CACHE) -> Lab:
     alts = [
         output.metadata[mime]["alt"] for cell in notebook.cells for output, mime in _images(cell)
     ]
-    return Lab(target.resolve(), given, alts)
+    return Lab(target, given, alts)
+
+
+def executed_path(source: Path, inputs: Iterable[Path], cache: Path = CACHE) -> Path:
+    """Return where the executed notebook of the lab `source` is kept, or will be.
+
+    Args:
+        source: the percent script.
+        inputs: the files the lab computes with, sources and stored results: part of the key.
+        cache: where executed notebooks are kept.
+    """
+    return (cache / source.stem / _key(source, inputs) / f"{source.stem}.ipynb").resolve()
 
 
 def _key(source: Path, inputs: Iterable[Path]) -> str:
@@ -117,8 +128,9 @@ def _key(source: Path, inputs: Iterable[Path]) -> str:
 @functools.cache
 def _versions() -> list[str]:
     """Return the versions of Python and of all that is installed, which takes a while to read."""
-    installed = sorted(f"{one.name}=={one.version}" for one in metadata.distributions())
-    return [sys.version, *installed]
+    # A set: what stands twice on the path of one process stands there once in another's.
+    installed = {f"{one.name}=={one.version}" for one in metadata.distributions()}
+    return [sys.version, *sorted(installed)]
 
 
 def _run(notebook: Any, source: Path) -> None:
@@ -131,6 +143,7 @@ def _run(notebook: Any, source: Path) -> None:
         else:
             texts = []
         alts.append(texts)
+    kernels.fork_kernels()
     client = NotebookClient(
         notebook,
         timeout=600,

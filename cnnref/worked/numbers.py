@@ -6,6 +6,7 @@ fractions, because the reader can check only what stands on the paper.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -70,11 +71,20 @@ def show(value: Any) -> Shown:
         return Shown(str(number), rounded=False)
     if number == 0:
         return Shown("0", rounded=False)
-    plain = _SMALLEST <= abs(number) < _LARGEST
-    text = _trim(f"{number:.{DECIMALS}f}") if plain else _scientific(number)
     # str() of a NumPy float is the shortest text that reads back as the same number in its own
     # precision.
-    return Shown(text, rounded=Fraction(text) != Fraction(str(value)))
+    return _shortened(number, str(value))
+
+
+# A derivation shows each number many times: once for each window it is in.
+@functools.lru_cache(maxsize=4096)
+def _shortened(number: float, exact: str) -> Shown:
+    plain = _SMALLEST <= abs(number) < _LARGEST
+    text = _trim(f"{number:.{DECIMALS}f}") if plain else _scientific(number)
+    return Shown(text, rounded=_read(text) != _read(exact))
+
+
+_read = functools.lru_cache(maxsize=4096)(Fraction)
 
 
 def adds_up(terms: Iterable[Shown], total: Shown) -> bool:
@@ -100,6 +110,6 @@ def _holds(operands: Iterable[Shown], result: Shown, *, product: bool) -> bool:
     operands = list(operands)
     if not all(math.isfinite(float(x.text)) for x in (*operands, result)):
         return True
-    values = [Fraction(x.text) for x in operands]
+    values = [_read(x.text) for x in operands]
     combined = math.prod(values, start=Fraction(1)) if product else sum(values, start=Fraction(0))
-    return combined == Fraction(result.text)
+    return combined == _read(result.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import subprocess
@@ -132,7 +133,8 @@ def test_good_site_builds(tiny: TinySite) -> None:
     assert "seen" in lab
     assert "jp-" not in lab
     assert "cdnjs" not in lab
-    assert (tiny.output / "labs/lab/lab.ipynb").exists()
+    notebook = json.loads((tiny.output / "labs/lab/lab.ipynb").read_text(encoding="utf-8"))
+    assert notebook["cells"][-1]["outputs"][0]["text"] == ["seen\n"]
     assert (tiny.output / "labs/lab/lab.py").read_text(encoding="utf-8") == LAB
     assert (tiny.output / "assets/katex/katex.min.css").exists()
     assert list((tiny.output / "assets/katex/fonts").glob("*.woff2"))
@@ -160,8 +162,13 @@ def test_figure_is_on_the_page_and_not_in_the_search_index(tiny: TinySite) -> No
         (lambda page: page.replace("```\n9", "```\n8"), r"page\.md:\d+"),
         (lambda page: page.replace("{{= n }} values", "9 values"), r"'9'"),
         (lambda page: page.replace("$n = {{= n }}$", "$n = 9$"), r"'9'"),
+        (lambda page: page + FIGURE.format(alt='alt="It has 42 cells"'), r"'42'"),
+        (lambda page: page + '\n<pre><code>x <a href="no.html">y</a></code></pre>\n', r"no\.html"),
     ],
-    ids=["link", "anchor", "formula", "alt", "fence", "raises", "output", "number", "tex-number"],
+    ids=[
+        *("link", "anchor", "formula", "alt", "fence", "raises", "output", "number", "tex-number"),
+        *("alt-number", "link-in-code"),
+    ],
 )
 def test_mistake_on_a_page_stops_the_build(
     tiny: TinySite,

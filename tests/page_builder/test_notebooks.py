@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import jupytext
@@ -13,6 +14,7 @@ from mkdocs_jupyter import convert
 
 from page_builder import katex, notebooks
 
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 PIXEL = (
     "from IPython.display import Image\n"
     "import base64\n"
@@ -156,6 +158,27 @@ def test_same_code_is_executed_once_and_a_changed_input_again(tmp_path: Path) ->
     used.write_text("x = 2\n")
     assert notebooks.execute(source, [used], tmp_path / "cache") != first
     assert marks.read_text() == "xx"
+
+
+def test_a_lab_begins_with_slow_imports_done_and_nothing_of_another(tmp_path: Path) -> None:
+    source = write(
+        tmp_path,
+        "# %%\nimport os, sys\nloaded = {'torch', 'cnnref'} & set(sys.modules)\nimport numpy\n"
+        "print(loaded, 'left' in globals() or hasattr(numpy, 'left'), numpy.random.rand())\n"
+        "left = numpy.left = 1\n",
+    )
+    printed = set()
+    for name in ("one", "two"):
+        notebook = json.loads(
+            notebooks.execute(source, [], tmp_path / name).notebook.read_text(encoding="utf-8")
+        )
+        (text,) = notebook["cells"][0]["outputs"][0]["text"]
+        loaded, left, drawn = text.rsplit(" ", 2)
+        assert left == "False"
+        assert loaded == ("{'torch'}" if FORKS else "set()")
+        printed.add(drawn)
+    # Numbers drawn without a seed differ, as those of two fresh processes do.
+    assert len(printed) == 2
 
 
 def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path) -> None:
