@@ -280,9 +280,9 @@ for network in networks:
 # does not. On Lite0 the random map beats Grad-CAM on most photographs, yet its mean is the worst,
 # because on one of them (the photographer) the network takes random holes well: the number mixes
 # the map with how the network takes holes. Deletion's best marks go to the two fine maps, which
-# insertion finds far below the family: they sprinkle holes as noise does. The drop depends on how
-# much a map covers: on SqueezeNet the blob loses less than Grad-CAM. And by insertion the blob is a
-# strong competitor, since the middle is where photographers put things.
+# insertion finds far below the family: perhaps because they sprinkle holes, as noise does. The drop
+# depends on how much a map covers: on SqueezeNet the blob loses less than Grad-CAM. And by insertion
+# the blob is a strong competitor, since the middle is where photographers put things.
 #
 # Within the family the error bars (standard errors over five photographs) are wider than the
 # differences. No ranking can be read off here.
