@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -39,6 +40,11 @@ def browser(site: Site) -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+def pytest_configure() -> None:
+    """Look for cycles less often than after 700 new objects: parsed pages are millions of them."""
+    gc.set_threshold(50_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
