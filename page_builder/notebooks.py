@@ -2,10 +2,10 @@ r"""Labs: notebooks kept as percent scripts, executed while the site is built.
 
 A lab is `docs/labs/<name>.py`. `execute` runs it through a Jupyter kernel and keeps the executed
 notebook in `.cache/cnnref/labs` (`executed_path`), under a key made of everything that can change
-its outputs: the lab, the package, this file and the versions of the libraries. mkdocs-jupyter then
-converts the executed notebook to HTML, and `page_html` makes a page of the site out of that:
-Material's code blocks instead of 590 kB of JupyterLab styles, formulas by KaTeX, links to pages
-resolved, and no script.
+its outputs: the lab, the package, this file, the kernels and the versions of the libraries.
+mkdocs-jupyter then converts the executed notebook to HTML, and `page_html` makes a page of the site
+out of that: Material's code blocks instead of 590 kB of JupyterLab styles, formulas by KaTeX, links
+to pages resolved, and no script.
 
 What a lab says about itself stands in its header and its cells:
 
@@ -121,7 +121,7 @@ def executed_path(source: Path, inputs: Iterable[Path], cache: Path = CACHE) -> 
 
 def _key(source: Path, inputs: Iterable[Path]) -> str:
     """Return a hash of all that can change what a lab puts out."""
-    sources = sources_digest([source, Path(__file__), *inputs])
+    sources = sources_digest([source, Path(__file__), Path(kernels.__file__), *inputs])
     return hashlib.sha256("\n".join([sources, *_versions()]).encode()).hexdigest()[:24]
 
 
