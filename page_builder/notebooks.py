@@ -148,6 +148,8 @@ def _run(notebook: Any, source: Path) -> None:
         notebook,
         timeout=600,
         record_timing=False,
+        # What is printed in two messages or in one, as the kernel had time, is one output.
+        coalesce_streams=True,
         extra_arguments=["--Application.log_level=ERROR"],
         resources={"metadata": {"path": str(Path.cwd())}},
     )

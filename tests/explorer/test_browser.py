@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
 from tests.site.building import ROOT
-from tests.site.looking import Site, press_tab
+from tests.site.keys import keys_of
+from tests.site.looking import Site
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 INSIDE = Path(__file__).with_name("inside.js")
@@ -112,16 +113,15 @@ WHERE = """element => {
 
 def tab_to(page: Page, target: Locator) -> None:
     """Press Tab until the target, or a part of it, has the focus, or Shift+Tab if it is behind."""
-    handle, devtools = target.element_handle(), page.context.new_cdp_session(page)
+    handle, keys = target.element_handle(), keys_of(page)
     for _ in range(500):
         # The last Tab out of another control may have led here.
         where = handle.evaluate(WHERE)
         if where["reached"]:
             # And one sees that it has it.
             assert where["outline"] >= 2
-            devtools.detach()
             return
-        press_tab(devtools, back=where["passed"])
+        keys.press("Shift+Tab" if where["passed"] else "Tab")
     pytest.fail(f"Tab does not reach {target}")
 
 
@@ -132,13 +132,13 @@ def enter(page: Page, way: Way, field: Locator, text: str) -> None:
         field.select_text()
     else:
         tab_to(page, field)
-        page.keyboard.press("Control+A")
-    page.keyboard.type(text)
+        keys_of(page).press("Control+A")
+    keys_of(page).write(text)
     # Leaving the field takes the text over.
     if way == "mouse":
         page.locator("h1").click()
     else:
-        page.keyboard.press("Tab")
+        keys_of(page).press("Tab")
 
 
 def press(page: Page, way: Way, control: Locator) -> None:
@@ -147,7 +147,7 @@ def press(page: Page, way: Way, control: Locator) -> None:
         control.click()
     else:
         tab_to(page, control)
-        page.keyboard.press("Space")
+        keys_of(page).press("Space")
 
 
 def choose(page: Page, way: Way, control: Locator, value: str) -> None:
@@ -155,11 +155,11 @@ def choose(page: Page, way: Way, control: Locator, value: str) -> None:
         control.select_option(value)
         return
     tab_to(page, control)
-    page.keyboard.press("Home")
+    keys_of(page).press("Home")
     for _ in range(20):
         if control.input_value() == value:
             return
-        page.keyboard.press("ArrowDown")
+        keys_of(page).press("ArrowDown")
     pytest.fail(f"no choice {value}")
 
 
@@ -167,17 +167,17 @@ def type_cell(page: Page, way: Way, table: Locator, row: int, column: int, text:
     """Change one number of a grid, counted from 0."""
     if way == "mouse":
         table.locator("tr").nth(row).locator("td").nth(column).click()
-        page.keyboard.type(text)
+        keys_of(page).write(text)
         page.locator("h1").click()
         return
     tab_to(page, table)
-    page.keyboard.press("Control+Home")
+    keys_of(page).press("Control+Home")
     for _ in range(row):
-        page.keyboard.press("ArrowDown")
+        keys_of(page).press("ArrowDown")
     for _ in range(column):
-        page.keyboard.press("ArrowRight")
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
+        keys_of(page).press("ArrowRight")
+    keys_of(page).write(text)
+    keys_of(page).press("Enter")
 
 
 # What is read out.
@@ -331,7 +331,7 @@ def test_choosing_an_output_cell_and_a_pixel(site: Site, page: Page, way: Way) -
         # Passing by changes nothing.
         assert state(explorer)["cell"] == [0, 0, 0]
         for _ in range(3):
-            page.keyboard.press("ArrowDown")
+            keys_of(page).press("ArrowDown")
     assert cell.get_attribute("aria-selected") == "true"
     assert result(explorer) == "Row 4, column 1: 4 + 8 + 14 = 26"
     assert "total 26" in explorer.get_by_role("status").inner_text()
@@ -344,8 +344,8 @@ def test_choosing_an_output_cell_and_a_pixel(site: Site, page: Page, way: Way) -
         corner.hover()
     else:
         tab_to(page, grid(explorer, "Input channel 3"))
-        page.keyboard.press("ArrowDown")
-        page.keyboard.press("ArrowRight")
+        keys_of(page).press("ArrowDown")
+        keys_of(page).press("ArrowRight")
         assert "read by 4 output cells" in explorer.get_by_role("status").inner_text()
     assert "channel 3, row 1, column 1, is read by 4 output cells" in (
         explorer.locator(".about").inner_text()
@@ -545,9 +545,9 @@ def test_undo_redo_reset(site: Site, page: Page, way: Way) -> None:
     assert state(explorer) == edited
     press(page, way, button["Reset"])
     assert state(explorer) == original
-    page.keyboard.press("Control+z")
+    keys_of(page).press("Control+z")
     assert state(explorer) == edited
-    page.keyboard.press("Control+y")
+    keys_of(page).press("Control+y")
     assert state(explorer) == original
 
 
@@ -768,11 +768,10 @@ def test_loads_when_seen_within_budget_and_moves_nothing(site: Site, browser: Br
     assert [url.rsplit("/", 1)[1] for url in scripts] == ["loader.js"]
     explorer = page.locator("cnnref-convolution")
     # Scroll to it as a reader does, in steps.
-    page.mouse.move(600, 300)
     for _ in range(200):
         if explorer.bounding_box()["y"] < 300:  # type: ignore[index]
             break
-        page.mouse.wheel(0, 250)
+        page.evaluate("scrollBy(0, 250)")
         page.wait_for_timeout(30)
     explorer.locator("select").first.wait_for()
     page.wait_for_timeout(300)

@@ -181,6 +181,13 @@ def test_a_lab_begins_with_slow_imports_done_and_nothing_of_another(tmp_path: Pa
     assert len(printed) == 2
 
 
+def test_what_a_cell_prints_is_one_output_however_it_arrives(tmp_path: Path) -> None:
+    source = write(tmp_path, "# %%\nimport time\nprint(1, flush=True)\ntime.sleep(0.5)\nprint(2)\n")
+    lab = notebooks.execute(source, [], tmp_path / "cache")
+    [output] = json.loads(lab.notebook.read_text(encoding="utf-8"))["cells"][0]["outputs"]
+    assert output["text"] == ["1\n", "2\n"]
+
+
 def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path) -> None:
     source = write(tmp_path, "# %%\n1 / 0\n")
     for _ in range(2):

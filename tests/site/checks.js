@@ -1,8 +1,17 @@
 // What the tests of test_pages.py ask of a page, inside the page.
 window.checks = {
+  // What a promise brings, or an error that says what was waited for: a test would wait forever.
+  async within(what, promise, seconds = 30) {
+    let clock;
+    const late = new Promise((_, reject) => {
+      clock = setTimeout(() => reject(new Error(`after ${seconds} s not yet: ${what}`)), seconds * 1000);
+    });
+    return Promise.race([promise, late]).finally(() => clearTimeout(clock));
+  },
+
   // The page has its fonts, and Material and scrollable.js have taken up its size and palette.
   async settled() {
-    await document.fonts.ready;
+    await this.within("the fonts", document.fonts.ready);
     await new Promise((done) => setTimeout(done, 50));
     // What moves is brought to its end: to wait for it would be to wait for frames, which a page that is not drawn has not.
     const moving = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
@@ -38,8 +47,8 @@ window.checks = {
   async openExplorers() {
     for (const explorer of document.querySelectorAll("cnnref-convolution, cnnref-pooling, cnnref-shapes")) {
       explorer.scrollIntoView();
-      await customElements.whenDefined(explorer.localName);
-      await explorer.updateComplete;
+      await this.within(`the script of ${explorer.localName}`, customElements.whenDefined(explorer.localName));
+      await this.within(`${explorer.localName} drawn`, explorer.updateComplete);
     }
     window.scrollTo(0, 0);
   },

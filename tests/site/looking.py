@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import CDPSession, Page, TimeoutError
+from playwright.sync_api import Page
 
 CHECKS = Path(__file__).with_name("checks.js")
 DESK = {"width": 1280, "height": 900}
@@ -36,16 +35,3 @@ def visit(page: Page, url: str) -> None:
     # The checks look at explorers as a reader meets them: loaded.
     page.evaluate("checks.openExplorers()")
     page.evaluate("checks.settled()")
-
-
-def press_tab(devtools: CDPSession, *, back: bool = False) -> None:
-    """Press Tab, or Shift+Tab.
-
-    Chromium takes every key, but once in some ten thousand it does not say so, and a caller would
-    wait forever. What the focus came to is what counts.
-    """
-    key = {"type": "rawKeyDown", "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
-    with contextlib.suppress(TimeoutError):
-        devtools.send(
-            "Input.dispatchKeyEvent", {**key, "modifiers": 8 if back else 0}, timeout=5_000
-        )

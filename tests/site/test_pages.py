@@ -17,7 +17,8 @@ from playwright.sync_api import BrowserContext, CDPSession, Page
 
 from page_builder.cache import sources_digest
 from tests.site.building import ROOT
-from tests.site.looking import DESK, PHONE, Site, press_tab, visit
+from tests.site.keys import keys_of
+from tests.site.looking import DESK, PHONE, Site, visit
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -71,7 +72,7 @@ def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:
     """Open a page and say everything that is wrong with it."""
     show(page, devtools, DESK, "light")
     visit(page, url)
-    yield from what_the_keyboard_misses(page, devtools)
+    yield from what_the_keyboard_misses(page)
     page.evaluate("checks.rest()")
     page.add_script_tag(path=AXE)
     yield from violations(page, "desk, light", "all")
@@ -109,16 +110,17 @@ def violations(page: Page, device: str, part: str) -> Iterator[str]:
         yield f"{device}: {violation}"
 
 
-def what_the_keyboard_misses(page: Page, devtools: CDPSession) -> Iterator[str]:
+def what_the_keyboard_misses(page: Page) -> Iterator[str]:
     """Press Tab through the page; say what is never reached and where the focus is not seen."""
     targets: list[str] = page.evaluate("checks.markTargets()")
     page.evaluate("checks.watchFocus()")
     reached: set[int] = set()
+    keys = keys_of(page)
     # A few steps more than stops: the button to the top may go while it has the focus, and the
     # focus leaves the page between the last stop and the first.
     for steps in (len(targets) + 10, len(targets) + 30):
         for _ in range(steps):
-            press_tab(devtools)
+            keys.press("Tab")
         stops = page.evaluate("checks.stops")
         reached = {int(stop["target"]) for stop in stops if stop["target"] is not None}
         if len(reached) == len(targets):

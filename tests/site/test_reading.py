@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
+from tests.site.keys import keys_of
 from tests.site.looking import Site, visit
 
 
@@ -35,8 +36,8 @@ def test_copy_button_copies_the_code(site: Site, desk: BrowserContext) -> None:
 def test_search_finds_dilation(site: Site, desk: BrowserContext) -> None:
     page = desk.new_page()
     visit(page, site.url)
-    page.keyboard.press("/")
-    page.keyboard.type("dilation", delay=10)
+    keys_of(page).press("/")
+    keys_of(page).write("dilation")
     result = page.locator(".md-search-result__link").first
     result.wait_for(state="visible", timeout=10_000)
     assert "dilation" in page.locator(".md-search-result__list").inner_text().lower()
