@@ -4,31 +4,29 @@ An experiment runs for minutes, so the site does not repeat it at each build. It
 digests: one of the code that computed it, one of the numbers. `read` refuses a file when either
 has changed since. There is no way to stamp a file without running its experiment.
 
-The code is the script and every module of `cnnref` and `experiments` that it reaches by import. It
-is compared as a syntax tree without docstrings, so that a comment, a line break or a better
-sentence asks for no new run, and any other edit does. This module writes numbers and makes none:
-it is left out.
+The code is the script and every module that it reaches by import (`experiments.reached`). This
+module writes numbers and makes none: it is left out.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from experiments.reached import Code
+
 __all__ = ["ROOT", "Parts", "Results", "StaleResultsError", "code_digest", "read", "write"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_PACKAGES = ("cnnref", "experiments")
 _NOT_COUNTED = "experiments/results.py"
 _LIBRARIES = ("numpy", "torch")
 _STARTED = time.perf_counter()
@@ -67,7 +65,7 @@ def write(
         The file written.
 
     Raises:
-        ValueError: If a number is not finite, or the script lies outside `root`.
+        ValueError: If a number is not finite, or the script is no module of the project.
         TypeError: If the data hold something that JSON does not.
     """
     path = Path(script).resolve()
@@ -172,80 +170,17 @@ class Parts:
 def code_digest(script: str | Path, *, root: Path = ROOT) -> str:
     """Return a digest of a script and of the project's modules that it reaches by import.
 
-    A module reached as `from cnnref.nn.transfer import freeze` counts, and what it imports; the
-    `__init__` files of the packages above it give it nothing and do not count. They do where
-    names are taken from the package itself, as by `import cnnref`.
-
     Args:
-        script: A Python file below `root`.
+        script: A Python file in `cnnref` or `experiments`.
         root: Folder of the repository.
 
     Raises:
-        ValueError: If the script lies outside `root`.
+        ValueError: If the script lies elsewhere.
     """
-    start, top = Path(script).resolve(), root.resolve()
-    trees: dict[str, ast.Module] = {}
-    waiting = [start]
-    while waiting:
-        path = waiting.pop()
-        name = path.relative_to(top).as_posix()
-        if name in trees or name == _NOT_COUNTED:
-            continue
-        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
-        waiting.extend(_imports(trees[name], path, top))
-    text = "\n".join(f"{name} {_canonical(trees[name])}" for name in sorted(trees))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _imports(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
-    """Yield the files of the project's modules that a module imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                # `import a.b` binds `a`, and through it all that a's `__init__` names.
-                parts = alias.name.split(".")
-                for depth in range(1, len(parts) + 1):
-                    yield from _module(parts[:depth], root)
-        elif isinstance(node, ast.ImportFrom):
-            above = [] if not node.level else list(path.relative_to(root).parts[: -node.level])
-            parts = above + (node.module.split(".") if node.module else [])
-            for alias in node.names:
-                submodule = list(_module([*parts, alias.name], root))
-                yield from submodule or _module(parts, root)
-
-
-def _module(parts: list[str], root: Path) -> Iterator[Path]:
-    """Yield the file of a module of this project; nothing for other modules and for names."""
-    if not parts or parts[0] not in _PACKAGES:
-        return
-    path = root.joinpath(*parts)
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.exists():
-            yield candidate
-
-
-def _canonical(value: Any) -> str:
-    """Write a syntax tree, or a value in one, without docstrings, positions and empty fields.
-
-    `ast.dump` writes the empty fields in some versions of Python and not in others.
-    """
-    if isinstance(value, list):
-        return f"[{', '.join(_canonical(item) for item in value if not _is_docstring(item))}]"
-    if not isinstance(value, ast.AST):
-        return repr(value)
-    fields = {name: _canonical(field) for name, field in ast.iter_fields(value)}
-    empty = () if isinstance(value, ast.Constant) else ("None", "[]")
-    kept = [f"{name}={text}" for name, text in fields.items() if text not in empty]
-    return f"{type(value).__name__}({', '.join(kept)})"
-
-
-def _is_docstring(node: Any) -> bool:
-    """Say whether a node is a string that stands as a statement of its own."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    code = Code(root)
+    name = Path(script).resolve().relative_to(root.resolve()).as_posix()
+    reached = code.reached(code.text(name), name, without=[_NOT_COUNTED])
+    return code.digest({name, *reached} - {_NOT_COUNTED})
 
 
 def _checksum(data: Any) -> str:

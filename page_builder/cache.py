@@ -7,9 +7,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from experiments.reached import PACKAGES, Code
 
 LIBRARIES = (
     "numpy",
@@ -24,13 +27,54 @@ LIBRARIES = (
 )
 
 
+_PACKAGES = (*PACKAGES, "page_builder")
+_SHOWS_SOURCE = re.compile(r"\b(inspect|help|__doc__)\b")
+
+
 def inputs(root: Path) -> list[Path]:
     """The files of the repository that pages and labs compute with: sources, and stored results."""
-    sources = [
-        path for package in ("cnnref", "experiments") for path in (root / package).rglob("*.py")
-    ]
+    return [*_sources(root, PACKAGES), *_results(root)]
+
+
+def inputs_of(code: str, root: Path) -> list[Path]:
+    """Those of the `inputs` that a piece of code computes with.
+
+    Args:
+        code: Python that imports what it computes with.
+        root: The root of the repository.
+    """
+    return [*(root / name for name in _reached(_code(root), code)), *_results(root)]
+
+
+def _reached(modules: Code, code: str) -> list[str]:
+    """The modules that code depends on."""
+    reached = modules.reached(code)
+    if "experiments/results.py" in reached:
+        # It refuses results that other experiments than today's computed.
+        experiments = (name for name in modules.names if name.startswith("experiments/"))
+        imports = (f"import {name.removesuffix('.py').replace('/', '.')}" for name in experiments)
+        reached = modules.reached("\n".join([code, *imports]))
+    return reached
+
+
+def _sources(root: Path, packages: Iterable[str]) -> list[Path]:
+    return [path for package in packages for path in sorted((root / package).rglob("*.py"))]
+
+
+def _results(root: Path) -> list[Path]:
     results = root / "docs" / "labs" / "results"
-    return [*sources, *(path for path in results.glob("*") if path.suffix in {".json", ".webp"})]
+    return [path for path in results.glob("*") if path.suffix in {".json", ".webp"}]
+
+
+def _code(root: Path) -> Code:
+    """The modules as they are now, read anew when one has changed."""
+    files = [(path, path.stat()) for path in _sources(root, _PACKAGES)]
+    return _code_of(root, tuple((path, s.st_mtime_ns, s.st_size) for path, s in files))
+
+
+@functools.lru_cache(maxsize=2)
+def _code_of(root: Path, state: object) -> Code:
+    return Code(root, _PACKAGES)
 
 
 def sources_digest(files: Iterable[Path]) -> str:
@@ -58,22 +102,34 @@ class Cache:
     """Results by the hash of everything they depend on.
 
     Args:
-        root: The root of the repository. Results are kept in `.cache/cnnref/` in it, and depend on
-            the `inputs` in it.
-        builder: The folder of the page builder's sources.
+        root: The root of the repository. Results are kept in `.cache/cnnref/` in it.
+        builder: The root of the repository that the page builder is in.
     """
 
-    def __init__(self, root: Path, builder: Path = Path(__file__).parent) -> None:
+    def __init__(self, root: Path, builder: Path = Path(__file__).parents[1]) -> None:
         self.folder = root / ".cache" / "cnnref"
+        self._code = _code(root)
+        runner = _code(builder)
         self._base = [
-            sources_digest(inputs(root)),
-            sources_digest(builder.rglob("*.py")),
+            runner.digest(runner.reached("from page_builder import runner")),
+            sources_digest(_results(root)),
             *versions(),
         ]
 
-    def key(self, parts: Sequence[object]) -> str:
-        """The key of a result that depends on `parts` besides sources and versions."""
-        return hashlib.sha256(json.dumps([self._base, parts]).encode()).hexdigest()
+    def key(self, code: str, parts: Sequence[object]) -> str:
+        """The key of a result that depends on code and on `parts`, besides what the code imports.
+
+        Args:
+            code: The code that computes it.
+            parts: What can be written as JSON.
+        """
+        try:
+            reached = _reached(self._code, code)
+        except SyntaxError:  # It cannot run, so it depends on nothing but itself.
+            reached = []
+        # Code that may show a docstring or a comment depends on those too.
+        modules = self._code.digest(reached, exact=bool(_SHOWS_SOURCE.search(code)))
+        return hashlib.sha256(json.dumps([self._base, modules, code, parts]).encode()).hexdigest()
 
     def load(self, key: str) -> dict[str, object] | None:
         """What was stored under `key`; None when there is nothing, or nothing that can be read."""

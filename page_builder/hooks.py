@@ -32,7 +32,7 @@ from page_builder import (
     reload,
 )
 from page_builder.background import Labs
-from page_builder.cache import inputs
+from page_builder.cache import inputs, inputs_of
 from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,7 +88,7 @@ def _is_lab(file: File) -> bool:
 def _add_lab(files: Files, file: File, config: MkDocsConfig) -> None:
     assert file.abs_src_path is not None
     source = Path(file.abs_src_path)
-    _running.start(file.src_uri, source, inputs(ROOT))
+    _running.start(file.src_uri, source, inputs_of(source.read_text(encoding="utf-8"), ROOT))
     for ending in (".ipynb", ".py"):
         # What is in it is put in when the lab has been executed.
         uri = _download(source, source.stem + ending)

@@ -89,7 +89,9 @@ def run(job: Job, cache: Cache | None = None) -> list[list[str]]:
         ]
         for piece in job.pieces
     ]
-    key = cache.key([parts, job.must_raise]) if cache else ""
+    asked = [request.expression.strip() for piece in job.pieces for request in piece.requests]
+    code = "\n".join([*(piece.code for piece in job.pieces), *asked])
+    key = cache.key(code, [parts, job.must_raise]) if cache else ""
     stored = cache.load(key) if cache else None
     if stored is None:
         stdout, answers = _execute(job)

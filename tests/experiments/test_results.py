@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import ast
 import json
 import textwrap
 
 import pytest
 
-from experiments import results
-from experiments.results import Parts, StaleResultsError, code_digest, read, write
+from experiments.results import ROOT, Parts, StaleResultsError, code_digest, read, write
 
 POOLING = '"""Pool."""\n\n\ndef pool(x):\n    """Take two."""\n    return x * 2\n'
 FILES = {
@@ -113,25 +111,6 @@ def test_modules_that_import_each_other_end(root):
     assert len(digest(root)) == 64
 
 
-def test_code_on_other_lines_is_the_same_and_another_constant_is_not():
-    def canonical(text):
-        return results._canonical(ast.parse(text))
-
-    assert canonical("f(1,2)") == canonical("# first\nf(\n  1, 2,\n)")
-    assert canonical("f(1)") != canonical("f(1.0)")
-    assert canonical("f(None)") != canonical("f()")
-    assert canonical("{**a}") != canonical("{None: a}")
-    assert canonical("def f(*, a, b=1): global c, d") != canonical("def f(*, a=1, b): global c, d")
-
-
-def test_empty_fields_do_not_count():
-    # Python 3.12 gave functions the field `type_params`; the digest must not know of it.
-    with_field, without = ast.parse("def f(): pass"), ast.parse("def f(): pass")
-    with_field.body[0]._fields = (*ast.FunctionDef._fields, "future_field")
-    with_field.body[0].future_field = []
-    assert results._canonical(with_field) == results._canonical(without)
-
-
 def test_what_is_written_is_read(root):
     data = {"accuracy": [0.5, 0.25], "names": ["a", "b"], "none": None}
     path = write("tiny", root / "experiments/tiny.py", data, seconds=12.4, root=root)
@@ -177,6 +156,12 @@ def test_a_script_outside_the_repository_is_refused(root, tmp_path_factory):
         write("tiny", script, {}, root=root)
 
 
+def test_a_script_that_is_no_module_of_the_project_is_refused(root):
+    (root / "script.py").write_text("")
+    with pytest.raises(ValueError, match=r"`name` \(='script.py'\) must be a module"):
+        write("tiny", root / "script.py", {}, root=root)
+
+
 def test_a_part_is_computed_once_while_the_code_stays(root, capsys):
     calls = []
 
@@ -203,7 +188,7 @@ def test_a_part_that_fails_is_not_kept(root):
     assert parts.run("seed 0", lambda: 7) == 7
 
 
-STORED = sorted((results.ROOT / "docs/labs/results").glob("*.json"))
+STORED = sorted((ROOT / "docs/labs/results").glob("*.json"))
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
@@ -216,7 +201,7 @@ def test_the_stored_results_belong_to_todays_code(path):
 def test_each_experiment_has_stored_results_and_no_results_are_left_over():
     scripts = {
         path.stem
-        for path in (results.ROOT / "experiments").glob("*.py")
+        for path in (ROOT / "experiments").glob("*.py")
         if "__main__" in path.read_text(encoding="utf-8")
     }
     assert scripts == {path.stem for path in STORED}

@@ -25,12 +25,15 @@ def value(expression, spec=""):
 def root(tmp_path):
     (tmp_path / "cnnref").mkdir()
     (tmp_path / "cnnref" / "ops.py").write_text("a = 1\n")
+    (tmp_path / "cnnref" / "nn.py").write_text("a = 1\n")
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "results.py").write_text("c = 1\n")
+    (tmp_path / "experiments" / "small.py").write_text("c = 1\n")
     (tmp_path / "docs" / "labs" / "results").mkdir(parents=True)
     (tmp_path / "docs" / "labs" / "results" / "lab.json").write_text("[1]\n")
-    (tmp_path / "builder").mkdir()
-    (tmp_path / "builder" / "runner.py").write_text("b = 1\n")
+    (tmp_path / "builder" / "page_builder").mkdir(parents=True)
+    (tmp_path / "builder" / "page_builder" / "runner.py").write_text("b = 1\n")
+    (tmp_path / "builder" / "page_builder" / "lint.py").write_text("b = 1\n")
     return tmp_path
 
 
@@ -171,27 +174,58 @@ def test_cache_hit_still_compares_the_output(cache):
         run(job("print(1)\n", expected="2\n"), cache())
 
 
+READS = COUNT + "if 0:\n    from cnnref import ops\n    from experiments import results\n"
+
+
 @pytest.mark.parametrize(
-    "changed", ["code", "request", "package", "experiment", "results", "builder", "version"]
+    "changed",
+    ["code", "request", "package", "results", "experiment", "stored", "builder", "version"],
 )
 def test_cache_miss(changed, root, cache, runs, monkeypatch):
-    run(job(COUNT), cache())
-    again = job(COUNT)
+    run(job(READS), cache())
+    again = job(READS)
     if changed == "code":
-        again = job(COUNT + "x = 1\n")
+        again = job(READS + "x = 1\n")
     elif changed == "request":
-        again = job(COUNT, requests=[value("counted.count")])
+        again = job(READS, requests=[value("counted.count")])
     elif changed == "package":
         (root / "cnnref" / "ops.py").write_text("a = 2\n")
-    elif changed == "experiment":
-        (root / "experiments" / "results.py").write_text("c = 2\n")
     elif changed == "results":
+        (root / "experiments" / "results.py").write_text("c = 2\n")
+    elif changed == "experiment":
+        # Not imported, but whoever reads stored results is refused those of other experiments.
+        (root / "experiments" / "small.py").write_text("c = 2\n")
+    elif changed == "stored":
         (root / "docs" / "labs" / "results" / "lab.json").write_text("[2]\n")
     elif changed == "builder":
-        (root / "builder" / "runner.py").write_text("b = 2\n")
+        (root / "builder" / "page_builder" / "runner.py").write_text("b = 2\n")
     else:
         monkeypatch.setattr(cache_module, "versions", lambda: ("numpy 99",))
     run(again, cache())
+    assert runs.count == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("cnnref/ops.py", '"""Words."""\n\na = 1  # why\n'),
+        ("cnnref/nn.py", "a = 2\n"),
+        ("builder/page_builder/lint.py", "b = 2\n"),
+    ],
+)
+def test_what_the_code_does_not_depend_on_does_not_count(file, text, root, cache, runs):
+    run(job(READS), cache())
+    (root / file).write_text(text)
+    run(job(READS), cache())
+    assert runs.count == 1
+
+
+@pytest.mark.parametrize("shows", ["help(ops)", "inspect.getsource(ops)", "ops.__doc__"])
+def test_words_count_where_the_code_may_show_them(shows, root, cache, runs):
+    code = READS + f"if 0:\n    {shows}\n"
+    run(job(code), cache())
+    (root / "cnnref" / "ops.py").write_text("a = 1  # why\n")
+    run(job(code), cache())
     assert runs.count == 2
 
 
