@@ -186,7 +186,7 @@ def type_cell(page: Page, way: Way, table: Locator, row: int, column: int, text:
 def test_steps_of_question_2_equal_the_derivation_of_the_page(site: Site, page: Page) -> None:
     explorer = show(page, site, "convolution")
     # The page's derivation was written by cnnref; its formulas keep their TeX for screen readers.
-    cards = page.locator(".cnnref-cell").evaluate_all(
+    cards = page.locator("details .cnnref-cell").evaluate_all(
         "cards => cards.map(card => card.querySelector('annotation')?.textContent ?? '')"
     )
     derived = []
