@@ -40,6 +40,9 @@ def desk(browser: Browser) -> Iterator[BrowserContext]:
         permissions=["clipboard-read", "clipboard-write"],
         reduced_motion="reduce",
     )
+    # At each load the worker of the search reads all pages, half a second of a core, and nothing is
+    # searched for here.
+    context.add_init_script("window.Worker = class extends EventTarget { postMessage() {} }")
     yield context
     context.close()
 
