@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from page_builder.browser import FLAGS, find_chromium, serve
 from tests.site.building import ADDRESS, built_site
 from tests.site.looking import Site
+from tests.site.watched import Launch
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +25,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def browser(site: Site) -> Iterator[Browser]:
-    """One Chromium for the session, to which the site's address is the server of this session."""
+def launch(site: Site) -> Iterator[Launch]:
+    """Start a Chromium, to which the site's address is the server of this session."""
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium found: install one, or name it in CHROMIUM"
@@ -33,13 +34,19 @@ def browser(site: Site) -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     host, server = urlsplit(site.url).hostname, urlsplit(site.served_at).netloc
+    resolve = f"--host-resolver-rules=MAP {host}:80 {server}"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=executable,
-            args=[*FLAGS, f"--host-resolver-rules=MAP {host}:80 {server}"],
+        yield lambda *flags: playwright.chromium.launch(
+            executable_path=executable, args=[*FLAGS, resolve, *flags]
         )
-        yield chromium
-        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Launch) -> Iterator[Browser]:
+    """One Chromium for the session."""
+    chromium = launch()
+    yield chromium
+    chromium.close()
 
 
 def pytest_configure() -> None:

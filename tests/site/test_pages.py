@@ -13,58 +13,104 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser, CDPSession, Page
 
 from page_builder.cache import sources_digest
 from tests.site.building import ROOT
 from tests.site.keys import keys_of
 from tests.site.looking import DESK, PHONE, Site, visit
+from tests.site.watched import Launch, StoodStillError, WatchedBrowser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PARTS = 8
+PATIENCE = 120  # seconds for a page, which takes three; fifteen on a slow machine
 FOUND_GOOD = ROOT / ".cache" / "cnnref" / "found_good"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_pages(site: Site, desk: BrowserContext, part: int) -> None:
-    problems: list[str] = []
-    page = desk.new_page()
-    here = ""
-
-    def note(problem: str) -> None:
-        problems.append(f"{here}: {problem}")
-
-    page.on("console", lambda m: note(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: note(str(error)))
-    page.on("requestfailed", lambda r: note(f"failed {r.url}"))
-    page.on("response", lambda r: note(f"{r.status} {r.url}") if r.status >= 400 else None)
-    ours = (site.url, "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(ours) else note(f"asks {r.url}"))
-    devtools = desk.new_cdp_session(page)
+def test_pages(site: Site, browser: Browser, launch: Launch, part: int) -> None:
     FOUND_GOOD.mkdir(parents=True, exist_ok=True)
-    around = everything_around(site, desk)
-    looked_at: list[Path] = []
-    for here in site.pages[part::PARTS]:
-        mark = FOUND_GOOD / hashlib.sha256(around + (site.folder / here).read_bytes()).hexdigest()
-        if mark.exists():
-            continue
-        for problem in look(page, devtools, site.url + here):
-            note(problem)
-        looked_at.append(mark)
-    page.close()
+    around = everything_around(site, browser.version)
+    marks = {
+        path: FOUND_GOOD / hashlib.sha256(around + (site.folder / path).read_bytes()).hexdigest()
+        for path in site.pages[part::PARTS]
+    }
+    window: Window | None = None
+    problems: list[str] = []
+    changed = [path for path, mark in marks.items() if not mark.exists()]
+    for path in changed:
+        try:
+            window = window or Window(site, launch)
+            window.look(path)
+        except StoodStillError:
+            # Not the page's doing, unless it happens again.
+            problems += window.problems if window else []
+            window = Window(site, launch)
+            window.look(path)
+    if window:
+        problems += window.close()
     assert not problems, "\n".join(problems)
     # Only now: what a page says late is heard while the next one is looked at.
-    for mark in looked_at:
-        mark.touch()
+    for path in changed:
+        marks[path].touch()
 
 
-def everything_around(site: Site, desk: BrowserContext) -> bytes:
+class Window:
+    """A browser of its own, in which pages are looked at one after the other.
+
+    Attributes:
+        problems: What was wrong with the pages that were looked at.
+    """
+
+    def __init__(self, site: Site, launch: Launch) -> None:
+        self.problems: list[str] = []
+        self._site = site
+        self._looking_at = ""
+        self._chromium = WatchedBrowser(launch)
+        desk = self._chromium.browser.new_context(viewport=DESK)
+        self._page = desk.new_page()
+        self._devtools = desk.new_cdp_session(self._page)
+        self._listen()
+
+    def _listen(self) -> None:
+        note, page = self._note, self._page
+        page.on("console", lambda m: note(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("requestfailed", lambda r: note(f"failed {r.url}"))
+        page.on("response", lambda r: note(f"{r.status} {r.url}") if r.status >= 400 else None)
+        ours = (self._site.url, "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(ours) else note(f"asks {r.url}"))
+
+    def _note(self, problem: str) -> None:
+        self.problems.append(f"{self._looking_at}: {problem}")
+
+    def look(self, path: str) -> None:
+        """Look at a page and note what is wrong with it.
+
+        Raises:
+            StoodStillError: The browser did; what it said of this page is forgotten.
+        """
+        self._looking_at, before = path, len(self.problems)
+        try:
+            with self._chromium.limit(PATIENCE):
+                for problem in look(self._page, self._devtools, self._site.url + path):
+                    self._note(problem)
+        except StoodStillError as error:
+            del self.problems[before:]
+            raise StoodStillError(f"{path}: {error}") from error
+
+    def close(self) -> list[str]:
+        """Close the browser and return the problems."""
+        self._chromium.browser.close()
+        return self.problems
+
+
+def everything_around(site: Site, seen_by: str) -> bytes:
     """Hash what the looks of a page depend on besides its file: what it loads, and how we look."""
     loaded = [path for path in (site.folder / "assets").rglob("*") if path.is_file()]
     pictures = [path for path in site.folder.rglob("*") if path.suffix in {".png", ".webp", ".svg"}]
     ours = [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.js"), AXE]
-    seen_by = str(desk.browser and desk.browser.version)
     return f"{seen_by} {sources_digest({*loaded, *pictures, *ours})}".encode()
 
 
