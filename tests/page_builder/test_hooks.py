@@ -187,12 +187,13 @@ def test_mistake_on_a_page_stops_the_build(
     ("more", "message"),
     [
         ("\n# %%\n1 / 0\n", "ZeroDivisionError"),
+        ("\n# %%\n1 +\n", r"lab\.py: a cell raises(.|\n)*SyntaxError"),
         ("\n# %%\nfrom IPython.display import SVG\nSVG('<svg/>')\n", "alt:"),
         ("\n# %% [markdown]\n# [nowhere](../nowhere.md)\n", "nowhere"),
         ("\n# %% [markdown]\n# $\\frac{1}$\n", "KaTeX"),
         ("\n# %% [markdown]\n# It is 42.\n", "'42'"),
     ],
-    ids=["raises", "alt", "link", "formula", "number"],
+    ids=["raises", "syntax", "alt", "link", "formula", "number"],
 )
 def test_mistake_in_a_lab_stops_the_build(
     tiny: TinySite, caplog: pytest.LogCaptureFixture, more: str, message: str

@@ -40,12 +40,12 @@ def test_pages(site: Site, browser: Browser, launch: Launch, part: int) -> None:
     problems: list[str] = []
     changed = [path for path, mark in marks.items() if not mark.exists()]
     for path in changed:
+        window = window or Window(site, launch)
         try:
-            window = window or Window(site, launch)
             window.look(path)
         except StoodStillError:
             # Not the page's doing, unless it happens again.
-            problems += window.problems if window else []
+            problems += window.problems
             window = Window(site, launch)
             window.look(path)
     if window:
