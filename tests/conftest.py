@@ -15,6 +15,9 @@ from tests.site.building import ADDRESS, built_site
 from tests.site.looking import Site
 from tests.site.watched import Launch
 
+# A bare assert in a helper then says what differed, as one in a test does.
+pytest.register_assert_rewrite("tests.helpers")
+
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 
 from cnnref.figures.activations import channel_rows, shaded_maps
-from cnnref.figures.svg import to_svg
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, drawn_twice, images, matrix, texts
 
 SMALL = np.array([[[4.0, 0.0], [4.0, 0.0]], [[0.4, 0.1], [0.4, 0.2]]])
 
 
 def maps(count, size=(5, 7), largest=1.0, seed=0):
     return largest * np.random.default_rng(seed).random((count, *size))
-
-
-def images(figure):
-    return {image.get_label(): image for image in figure.axes[0].images}
 
 
 # channel_rows
@@ -136,6 +131,4 @@ def test_texts_do_not_overlap(figure):
 
 
 def test_the_same_bytes_each_time():
-    draw = [to_svg(channel_rows([("a", maps(2))]), alt="Two", id_prefix="p") for _ in "12"]
-    assert draw[0] == draw[1]
-    assert "<image" in draw[0]
+    assert "<image" in drawn_twice(lambda: channel_rows([("a", maps(2))]))

@@ -6,7 +6,7 @@ import pytest
 from cnnref.figures.aliasing import folded_wave, shift_then_convolve, shifted_row
 from cnnref.ops.aliasing import shift
 from cnnref.ops.convolution import conv2d
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 STRIPES = [0, 0, 1, 1, 0, 0, 1, 1]
 IMAGE = np.arange(25).reshape(5, 5) % 7

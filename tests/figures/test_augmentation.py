@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnref.figures.augmentation import Glyph, changed_glyphs, grids, photographs
-from tests.figures.artists import assert_legible, boxes, cells, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, cells, images, matrix, texts
 
 PICTURES = {
     name: np.random.default_rng(seed).random((6, 8, 3))
@@ -20,13 +20,13 @@ GLYPHS = [
 def test_photographs_stand_in_rows_under_their_names_as_they_are():
     figure = photographs(PICTURES, columns=3)
     assert texts(figure, "name") == list(PICTURES)
-    images = {image.get_label(): image for image in figure.axes[0].images}
-    assert list(images) == list(PICTURES)
+    shown = images(figure)
+    assert list(shown) == list(PICTURES)
     for name, picture in PICTURES.items():
-        np.testing.assert_array_equal(np.asarray(images[name].get_array()), picture)
-        left, right, bottom, top = images[name].get_extent()
+        np.testing.assert_array_equal(np.asarray(shown[name].get_array()), picture)
+        left, right, bottom, top = shown[name].get_extent()
         assert (right - left) / (bottom - top) == pytest.approx(8 / 6)
-    first, second, _, fourth = (image.get_extent() for image in images.values())
+    first, second, _, fourth = (image.get_extent() for image in shown.values())
     assert first[2:] == second[2:]  # beside each other
     assert first[:2] == fourth[:2]  # below each other
     assert fourth[3] > first[2]
@@ -35,7 +35,7 @@ def test_photographs_stand_in_rows_under_their_names_as_they_are():
 def test_only_the_original_is_outlined():
     figure = photographs(PICTURES, columns=2)
     (box,) = boxes(figure, "original")
-    left, right, bottom, top = figure.axes[0].images[0].get_extent()
+    left, right, bottom, top = images(figure)["original"].get_extent()
     assert box == pytest.approx((left, top, right - left, bottom - top))
 
 

@@ -7,7 +7,7 @@ from scipy.signal import convolve2d, correlate2d
 from cnnref import conv2d, pad2d
 from cnnref.examples import questions_filter, questions_image
 from cnnref.figures.convolution import cross_correlation_versus_convolution, sliding_window
-from tests.figures.artists import assert_legible, boxes, cells, centre, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, cells, centre, matrix, texts
 
 IMAGE, FILTER = questions_image(), questions_filter()
 

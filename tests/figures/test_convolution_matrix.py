@@ -6,7 +6,7 @@ import pytest
 from cnnref.figures.convolution_matrix import im2col_product, toeplitz
 from cnnref.ops.convolution import conv2d
 from cnnref.ops.convolution_matrix import im2col, toeplitz_matrix
-from tests.figures.artists import assert_legible, boxes, cells, matrix
+from tests.helpers.artists import assert_legible, boxes, cells, matrix
 
 IMAGE = np.arange(1, 10).reshape(1, 3, 3)
 FILTER = np.array([[[[1, 2], [3, -4]]]])

@@ -6,18 +6,13 @@ import pytest
 import cnnref
 from cnnref.examples import questions_filter, questions_image
 from cnnref.figures.deeper_layers import patch_rows, patches_and_filter, shapes
-from cnnref.figures.svg import to_svg
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, drawn_twice, images, matrix, texts
 
 LAYERS = [("image", (3, 227, 227)), ("conv1", (64, 113, 113)), ("fire9", (512, 13, 13))]
 
 
 def pictures(count, size, seed=0):
     return list(np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8))
-
-
-def images(figure):
-    return {image.get_label(): image for image in figure.axes[0].images}
 
 
 # patches_and_filter
@@ -167,6 +162,4 @@ def test_texts_do_not_overlap(figure):
 
 
 def test_the_same_bytes_each_time():
-    draw = [to_svg(patch_rows([("a", pictures(2, 9))]), alt="Two", id_prefix="p") for _ in "12"]
-    assert draw[0] == draw[1]
-    assert "<image" in draw[0]
+    assert "<image" in drawn_twice(lambda: patch_rows([("a", pictures(2, 9))]))

@@ -6,7 +6,7 @@ import pytest
 from cnnref import pad2d
 from cnnref.examples import questions_image
 from cnnref.figures.dilation import dilated_window, reach
-from tests.figures.artists import assert_legible, boxes, centre, matrix
+from tests.helpers.artists import assert_legible, boxes, centre, matrix
 
 CHANNEL = questions_image()[2]
 

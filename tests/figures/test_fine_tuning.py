@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnnref.figures.fine_tuning import two_phases
-from tests.figures.artists import assert_legible, boxes, texts
+from tests.helpers.artists import assert_legible, boxes, texts
 
 BASE = [("stem", 10), ("block0", 200), ("block1", 3000), ("final", 40000)]
 

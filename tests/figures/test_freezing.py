@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnref.figures.freezing import one_step
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 BASE = [[1, 0], [0, 1]]
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from cnnref.figures.gradcam import overlays, weighted_sum
-from cnnref.figures.svg import to_svg
-from tests.figures.artists import assert_legible, matrix, texts
+from tests.helpers.artists import assert_legible, drawn_twice, images, matrix, texts
 
 MAPS = np.array([[[4, 0], [4, 0]], [[4, 1], [4, 2]]])
 
@@ -17,10 +16,6 @@ def photograph(size=(40, 60), seed=0):
 
 def ramp(size=(40, 60), largest=1.0):
     return np.linspace(0, largest, size[0] * size[1]).reshape(size)
-
-
-def images(figure):
-    return {image.get_label(): image for image in figure.axes[0].images}
 
 
 # overlays
@@ -147,7 +142,4 @@ def test_texts_do_not_overlap(figure):
 
 
 def test_the_same_bytes_each_time():
-    maps = [("cup", ramp())]
-    draw = [to_svg(overlays(photograph(), maps), alt="A map", id_prefix="p") for _ in "12"]
-    assert draw[0] == draw[1]
-    assert "<image" in draw[0]
+    assert "<image" in drawn_twice(lambda: overlays(photograph(), [("cup", ramp())]))

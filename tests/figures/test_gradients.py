@@ -5,7 +5,7 @@ import pytest
 
 from cnnref.figures.gradients import gradient_to_input, gradient_to_weight
 from cnnref.ops.gradients import conv2d_input_grad, conv2d_weight_grad
-from tests.figures.artists import assert_legible, boxes, centre, matrix
+from tests.helpers.artists import assert_legible, boxes, centre, matrix
 
 IMAGE = np.arange(1, 10).reshape(3, 3)
 FILTER, GRAD = np.array([[1, 2], [3, 4]]), np.array([[1, 0], [-1, 2]])

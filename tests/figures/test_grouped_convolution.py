@@ -6,7 +6,7 @@ import pytest
 from cnnref.examples import questions_image
 from cnnref.figures.grouped_convolution import Layer, connections, dot_product
 from cnnref.ops.convolution import conv2d
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 LAYERS = [
     Layer("ordinary", 4, 4),

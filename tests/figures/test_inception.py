@@ -8,7 +8,7 @@ from cnnref.examples import questions_image
 from cnnref.figures.inception import branch_maps, branches
 from cnnref.nn.inception import AsymmetricInception, NaiveInception, googlenet_3a
 from cnnref.ops.layers import Branches, Conv, residual
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 IMAGE = questions_image()
 

@@ -6,7 +6,7 @@ import torch
 
 from cnnref import output_size, unread_pixels
 from cnnref.figures.output_shape import floor_drops, unread_grid
-from tests.figures.artists import assert_legible, boxes, cells, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, cells, matrix, texts
 
 
 def test_question_8_at_both_ends_of_the_axis():

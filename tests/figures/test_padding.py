@@ -5,7 +5,7 @@ import pytest
 
 from cnnref import pad2d, same_padding
 from cnnref.figures.padding import modes, same_sides
-from tests.figures.artists import assert_legible, boxes, matrix
+from tests.helpers.artists import assert_legible, boxes, matrix
 
 IMAGE = np.arange(1, 10).reshape(3, 3)
 

@@ -6,7 +6,7 @@ import pytest
 from cnnref.examples import questions_image
 from cnnref.figures.pooling import max_windows, rounding
 from cnnref.ops.pooling import max_pool2d
-from tests.figures.artists import assert_legible, boxes, cells, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, cells, matrix, texts
 
 NEGATIVES = [[[-5, -3, -6], [-2, -9, -4], [-1, -8, -7]]]
 

@@ -11,17 +11,12 @@ from cnnref.figures.pyramids import (
     laplacian_levels,
     window_on_levels,
 )
-from cnnref.figures.svg import to_svg
 from cnnref.ops.pyramids import gaussian_pyramid, laplacian_pyramid, pyramid_reduce
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, drawn_twice, images, matrix, texts
 
 
 def picture(height=32, width=48):
     return np.add.outer(3 * np.arange(height), np.arange(width) ** 2) % 97
-
-
-def images(figure):
-    return {artist.get_label(): artist for artist in figure.axes[0].images}
 
 
 def test_levels_are_those_of_the_pyramid_at_one_scale():
@@ -115,6 +110,5 @@ def test_refuses_what_it_cannot_draw():
 )
 def test_texts_do_not_overlap_and_the_drawing_is_stable_and_small(figure):
     assert_legible(figure)
-    svg = to_svg(figure, alt="levels", id_prefix="p")
-    assert svg == to_svg(figure, alt="levels", id_prefix="p")
+    svg = drawn_twice(lambda: figure)
     assert all(len(data) < 60_000 for data in re.findall(r"base64,([^\"]+)", svg))

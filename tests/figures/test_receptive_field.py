@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cnnref.figures.receptive_field import gradient_support, nested_windows
 from cnnref.ops.layers import Activation, Conv, Flatten, Pool, residual
 from cnnref.ops.receptive_field import receptive_field
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 LAYERS = [
     Conv(1, 3, padding=1, name="conv1"),

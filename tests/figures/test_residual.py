@@ -6,7 +6,7 @@ import torch
 
 from cnnref.figures.residual import block_on_a_row, blocks, gradients_by_depth
 from cnnref.nn.residual import BasicBlock, PlainBlock
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 WORDS = {
     torch.nn.Conv2d: "conv 3×3",

@@ -5,7 +5,7 @@ import pytest
 
 from cnnref.figures.resolution_and_channels import places, volumes
 from cnnref.ops.resolution_and_channels import space_to_depth
-from tests.figures.artists import assert_legible, boxes, cells, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, cells, matrix, texts
 
 IMAGE = np.arange(1, 17).reshape(1, 4, 4)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnnref.figures.transfer_learning import swap_head
-from tests.figures.artists import assert_legible, boxes, texts
+from tests.helpers.artists import assert_legible, boxes, texts
 
 
 def test_the_base_is_the_same_and_the_head_is_new():

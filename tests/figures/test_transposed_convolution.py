@@ -5,7 +5,7 @@ import pytest
 
 from cnnref.figures.transposed_convolution import overlaps, stamps
 from cnnref.ops.transposed_convolution import conv_transpose2d
-from tests.figures.artists import assert_legible, boxes, centre, matrix
+from tests.helpers.artists import assert_legible, boxes, centre, matrix
 
 IMAGE, FILTER = np.array([[1, 2], [3, 4]]), np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]])
 

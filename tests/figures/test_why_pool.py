@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnref.figures.why_pool import same_filter_sees_more
-from tests.figures.artists import assert_legible, boxes, matrix, texts
+from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 
 def test_the_filter_covers_more_after_each_pooling():

@@ -15,7 +15,7 @@ from cnnref.nn.inception import (
     googlenet_3a,
 )
 from cnnref.ops.layers import BatchNorm, Conv
-from tests.ops.torch_layers import as_torch, count
+from tests.helpers.torch_layers import as_torch, count
 
 # C. Szegedy et al., arXiv:1409.4842, Table 1: what comes in, then the columns of the row.
 NAMES = ("in_channels", "ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")

@@ -14,7 +14,7 @@ from cnnref.nn.residual import (
     PlainBlock,
     ResidualNet,
 )
-from tests.ops.torch_layers import count
+from tests.helpers.torch_layers import count
 
 ROW = [2.0, -1.0, 3.0, 0.0, -2.0]
 

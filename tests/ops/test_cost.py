@@ -22,7 +22,7 @@ from cnnref.ops.layers import (
     Pool,
     residual,
 )
-from tests.ops.torch_layers import as_torch, count
+from tests.helpers.torch_layers import as_torch, count
 
 IMAGENET = (3, 224, 224)
 

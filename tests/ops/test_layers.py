@@ -20,7 +20,7 @@ from cnnref.ops.layers import (
     walk,
 )
 from cnnref.ops.receptive_field import receptive_field
-from tests.ops.torch_layers import as_torch, count
+from tests.helpers.torch_layers import as_torch, count
 
 
 @pytest.mark.parametrize(

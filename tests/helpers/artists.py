@@ -1,15 +1,18 @@
-"""Read figures back: their texts and shapes, by the labels that the figures put on them."""
+"""Read texts, shapes and images back from a figure, by the labels that the figure gave them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.path import Path
 from numpy.typing import NDArray
+
+from cnnref.figures.svg import to_svg
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -30,13 +33,18 @@ def cells(figure: Figure, name: str) -> dict[tuple[int, int], str]:
 
 
 def matrix(figure: Figure, name: str) -> NDArray[np.float64]:
-    """Return the numbers of the grid ``name``; NaN where a cell holds none."""
+    """Return the numbers in the cells of the grid ``name``, and NaN for an empty cell."""
     found = cells(figure, name)
     shape = tuple(np.max(list(found), axis=0) + 1)
     values = np.full(shape, np.nan)
     for cell, text in found.items():
         values[cell] = float(text.replace(MINUS, "-").replace("\N{INFINITY}", "inf"))
     return values
+
+
+def images(figure: Figure) -> dict[str, AxesImage]:
+    """Return the raster images of the figure by their labels."""
+    return {str(image.get_label()): image for image in figure.axes[0].images}
 
 
 def boxes(figure: Figure, label: str) -> list[tuple[float, float, float, float]]:
@@ -49,7 +57,7 @@ def boxes(figure: Figure, label: str) -> list[tuple[float, float, float, float]]
 
 
 def _paths(figure: Figure, label: str) -> Iterator[Path]:
-    # A compound path has one MOVETO a shape.
+    # A compound path has one MOVETO per shape.
     for patch in figure.axes[0].patches:
         if patch.get_label() == label:
             path = patch.get_path()
@@ -62,7 +70,7 @@ def _paths(figure: Figure, label: str) -> Iterator[Path]:
 
 
 def centre(figure: Figure, label: str) -> tuple[float, float]:
-    """Return where the one text with this label stands."""
+    """Return the position of the one text with this label."""
     (text,) = (text for text in figure.axes[0].texts if text.get_label() == label)
     return text.get_position()
 
@@ -72,13 +80,21 @@ def assert_legible(figure: Figure) -> None:
     renderer = FigureCanvasAgg(figure).get_renderer()
     shown = [(text.get_text(), text.get_window_extent(renderer)) for text in figure.axes[0].texts]
     for place, (text, box) in enumerate(shown):
-        assert figure.bbox.x0 <= box.x0, text
-        assert box.x1 <= figure.bbox.x1, text
-        assert figure.bbox.y0 <= box.y0, text
-        assert box.y1 <= figure.bbox.y1, text
+        inside = (
+            figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+            and figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+        )  # fmt: skip
+        assert inside, f"{text!r} at {box} leaves the canvas {figure.bbox}"
         for other_text, other in shown[place + 1 :]:
             apart = (
                 box.x1 <= other.x0 or other.x1 <= box.x0
                 or box.y1 <= other.y0 or other.y1 <= box.y0
             )  # fmt: skip
             assert apart, f"{text!r} at {box} overlaps {other_text!r} at {other}"
+
+
+def drawn_twice(draw: Callable[[], Figure]) -> str:
+    """Return the SVG of a figure, having checked that drawing it again gives the same bytes."""
+    first, second = (to_svg(draw(), alt="A figure", id_prefix="fig") for _ in range(2))
+    assert first == second, "the second drawing differs from the first"
+    return first
