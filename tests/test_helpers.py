@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnnref.figures.theme import canvas
+from cnnref.figures._theme import canvas
 from tests.helpers.arrays import arange, by_torch
 from tests.helpers.artists import assert_legible, drawn_twice
 from tests.helpers.refusals import refused

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes
 from cnnref.ops.cost import Cost
 
 __all__ = ["parameters_against_macs"]

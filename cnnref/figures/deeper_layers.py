@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes, draw_grid, outline
-from cnnref.figures.picture import as_colours, draw_colours
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes, draw_grid, outline
+from cnnref.figures._picture import as_colours, draw_colours
 from cnnref.ops._checks import as_int, check_conv2d
 from cnnref.ops.convolution import conv2d
 

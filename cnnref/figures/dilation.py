@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import (
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import (
     Grid,
     KeyEntry,
     boxes,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes, hatch
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes, hatch
 from cnnref.ops._checks import as_int
 
 __all__ = ["two_phases"]

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes, draw_grid, outline
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes, draw_grid, outline
 from cnnref.ops._checks import as_int, as_pair, check_conv2d
 from cnnref.ops.convolution import conv2d
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import draw_grid, outline, padding_mask
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import draw_grid, outline, padding_mask
 from cnnref.ops import pad2d, same_padding
 from cnnref.ops._checks import as_array, as_int, as_sides
 from cnnref.ops.padding import PaddingMode

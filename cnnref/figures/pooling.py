@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import Grid, boxes, draw_grid, outline, padding_mask, ring, strokes
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import Grid, boxes, draw_grid, outline, padding_mask, ring, strokes
 from cnnref.ops._checks import Pair, as_pair
 from cnnref.ops._windows import Windows, as_pooled_images, check_windows
 from cnnref.ops.pooling import max_pool2d

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes, strokes
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes, strokes
 from cnnref.ops._checks import as_images, as_int
 from cnnref.ops.resolution_and_channels import space_to_depth
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from cnnref.figures import theme
+from cnnref.figures import _theme as theme
 
 __all__ = ["to_svg"]
 
@@ -45,7 +45,7 @@ _PIXELS_A_POINT: Final = 4 / 3
 def to_svg(fig: Figure, *, alt: str, id_prefix: str) -> str:
     r"""Return ``fig`` as an ``<svg>`` element to be put into an HTML page.
 
-    The colours of `cnnref.figures.theme` become ``currentColor`` and CSS variables, so the drawing
+    The colours of the theme become ``currentColor`` and CSS variables, so the drawing
     follows the page's palette. Width and height give way to a view box: the drawing shrinks with
     its column and never grows beyond its own size. The same figure gives the same bytes.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes, strokes
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes, strokes
 from cnnref.ops._checks import as_int
 
 __all__ = ["swap_head"]

@@ -11,8 +11,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
-from cnnref.figures import theme
-from cnnref.figures.grid import Grid, draw_grid, hatch
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import Grid, draw_grid, hatch
 from cnnref.ops._checks import as_int
 from cnnref.ops.transposed_convolution import (
     ConvTranspose2dArguments,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnref.figures import theme
-from cnnref.figures.grid import Grid, boxes, draw_grid, outline
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import Grid, boxes, draw_grid, outline
 from cnnref.ops._checks import as_int
 
 __all__ = ["same_filter_sees_more"]

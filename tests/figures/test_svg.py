@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cnnref.examples import questions_filter, questions_image
-from cnnref.figures import theme
+from cnnref.figures import _theme as theme
 from cnnref.figures.convolution import sliding_window
 from cnnref.figures.dilation import reach
 from cnnref.figures.output_shape import floor_drops

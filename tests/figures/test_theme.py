@@ -5,7 +5,7 @@ import math
 import matplotlib as mpl
 import pytest
 
-from cnnref.figures.theme import canvas, fit, number
+from cnnref.figures._theme import canvas, fit, number
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
-from cnnref.figures import theme
-from cnnref.figures.grid import boxes
+from cnnref.figures import _theme as theme
+from cnnref.figures._grid import boxes
 from cnnref.ops._checks import as_array
 
 __all__ = [

@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
-from cnnref.figures import theme
+from cnnref.figures import _theme as theme
 
 __all__ = [
     "Grid",
