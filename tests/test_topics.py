@@ -21,7 +21,8 @@ def part_paths(stem, front):
     """Return the files a topic consists of: `ops` or `nn` in its front matter names its module."""
     (layer,) = {"ops", "nn"} & set(front)
     module = front[layer]
-    yield f"cnnref/{layer}/{module}.py"
+    package = f"cnnref/{layer}/{module}/__init__.py"
+    yield package if (ROOT / package).is_file() else f"cnnref/{layer}/{module}.py"
     yield f"tests/{layer}/test_{module}.py"
     yield f"docs/reference/{module}.md"
     yield f"cnnref/figures/{stem}.py"

@@ -13,8 +13,7 @@ import torch
 from torch.nn.functional import pad
 
 from cnnref.nn._images import Images, as_tensors, resized
-from cnnref.nn._layer_lists import layer_lists
-from cnnref.nn._network import ImageNetwork
+from cnnref.nn.pretrained import ImageNetwork, layer_lists
 from cnnref.ops._checks import Pair, as_int
 from cnnref.ops.receptive_field import ReceptiveField, receptive_field
 

@@ -10,8 +10,7 @@ from skimage import data
 from torch import nn
 from torch.nn import functional
 
-from cnnref.nn._image_parameters import Fourier, Pixels, make_parameters
-from cnnref.nn._tapping import Tap, tapped
+from cnnref.nn._hooks import Tap, tapped
 from cnnref.nn.feature_visualization import (
     USUAL_PRIORS,
     Priors,
@@ -22,6 +21,7 @@ from cnnref.nn.feature_visualization import (
     response,
     visualize,
 )
+from cnnref.nn.feature_visualization._image_parameters import Fourier, Pixels, make_parameters
 from cnnref.nn.pretrained import squeezenet
 
 QUICK = dict(size=12, steps=5, progress=False)
@@ -135,16 +135,16 @@ def test_hooks_are_gone_after_the_block_and_after_an_exception():
     with pytest.raises(RuntimeError), tapped(net, (Tap("1"),)) as read:
         read(torch.randn(1, 7, 9, 9))
     assert not hooks_of(net)
-    with pytest.raises(ValueError, match="no layer"), tapped(net, (Tap("1"), Tap("one"))):
+    with pytest.raises(ValueError, match="must be the name"), tapped(net, (Tap("1"), Tap("one"))):
         pass
     assert not hooks_of(net)
 
 
 def test_a_layer_that_is_not_there_or_not_reached():
     net = squeezenet(weights=False)
-    with pytest.raises(ValueError, match=r"`layer` \(='fire6'\) is no layer.*features\.fire6"):
+    with pytest.raises(ValueError, match=r"`layer` \('fire6'\) must be .*'features\.fire6'"):
         read_once(net, [Tap("fire6")], torch.zeros(1, 3, 64, 64))
-    with pytest.raises(ValueError, match=r"`layer` \(=Conv2d\) is no part of the model"):
+    with pytest.raises(ValueError, match=r"`layer` contains a Conv2d that is not in `model`"):
         read_once(net, [Tap(nn.Conv2d(1, 1, 1))], torch.zeros(1, 3, 64, 64))
 
     class Skips(nn.Module):
@@ -155,7 +155,7 @@ def test_a_layer_that_is_not_there_or_not_reached():
         def forward(self, x):
             return self.used(x)
 
-    with pytest.raises(ValueError, match="layer unused was not reached"):
+    with pytest.raises(ValueError, match="'unused' was not reached"):
         read_once(Skips(), [Tap("unused")], torch.zeros(1, 3, 4, 4))
 
 
@@ -203,7 +203,7 @@ def test_objectives_add_subtract_and_scale():
 @pytest.mark.parametrize(
     ("objective", "error", "words"),
     [
-        (channel("2", 5), ValueError, r"`index` \(=5\) must be less than 5, .* of 2"),
+        (channel("2", 5), ValueError, r"`index` \(=5\) must be less than 5, .* of '2'"),
         (neuron("2", 0, (5, 0)), ValueError, r"`position` \(=\(5, 0\)\) lies outside the 5×5 map"),
         (neuron("2", 0, (0, 5)), ValueError, "`position`"),
         (neuron("6", 0), ValueError, r"shape \(1, 6\).* use `channel`"),
@@ -482,7 +482,7 @@ def test_a_dead_start_is_left_for_a_stronger_one():
     assert found.restarts >= 1
     assert found.start > 0
     assert found.value > found.start
-    with pytest.raises(ValueError, match=r"zero at 3 starts.*in 1\..*`pre_activation=True`"):
+    with pytest.raises(ValueError, match=r"zero at 3 starts.*in '1'\..*`pre_activation=True`"):
         visualize(hard_to_wake(0.9), dead, **{**arguments, "restarts": 2})
     # Before the ReLU there is always a gradient.
     assert visualize(hard_to_wake(0.9), channel("1", 0), **arguments).restarts == 0

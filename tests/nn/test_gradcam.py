@@ -267,7 +267,7 @@ def test_layers_that_make_no_map():
     model, x = network(), images()
     with pytest.raises(ValueError, match=r"'fc' gives shape \(2, 4\) for 2 images.*keeps places"):
         GradCAM(model, "fc")(x, 0)
-    with pytest.raises(ValueError, match="'lost', which the network has not"):
+    with pytest.raises(ValueError, match=r"`layers` \('lost'\) must be the name of a layer"):
         GradCAM(model, "lost")
     model.spare = nn.Conv2d(3, 3, 1)
     model.forward = lambda x: model.fc(

@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 import cnnref
-from cnnref.nn import _efficientnet, _squeezenet, _weights, pretrained
-from cnnref.nn._weights import load_arrays, read_checked
+from cnnref.nn import pretrained
+from cnnref.nn.pretrained import _efficientnet, _squeezenet, _weights
+from cnnref.nn.pretrained._weights import load_arrays, read_checked
 from cnnref.ops.layers import Layer, walk
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from cnnref.nn._priors import Priors
+from cnnref.nn.feature_visualization._priors import Priors
 
 __all__ = ["Fourier", "ImageParameters", "Parametrization", "Pixels", "make_parameters"]
 

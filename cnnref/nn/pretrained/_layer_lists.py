@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from cnnref.nn._efficientnet import InvertedResidual, SameConv2d
-from cnnref.nn._network import ImageNetwork
-from cnnref.nn._squeezenet import Fire
+from cnnref.nn.pretrained._efficientnet import InvertedResidual, SameConv2d
+from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._squeezenet import Fire
 from cnnref.ops.layers import (
     Activation,
     BatchNorm,

@@ -11,9 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from cnnref.nn._layers import Layers, find_layers
+from cnnref.nn._hooks import Layers, find_layers, record_activations
 from cnnref.nn._targets import Target, scores_of
-from cnnref.nn.activations import record_activations
 
 __all__ = [
     "EvidenceMap",

@@ -7,9 +7,9 @@ children of its module `features` are the parts that `unfreeze_top` counts.
 
 from __future__ import annotations
 
-from cnnref.nn._fine_tuning import Epoch, History, accuracy, fine_tune
-from cnnref.nn._freezing import freeze, unfreeze
-from cnnref.nn._heads import head_of, parameter_groups, replace_head, unfreeze_top
+from cnnref.nn.transfer._fine_tuning import Epoch, History, accuracy, fine_tune
+from cnnref.nn.transfer._freezing import freeze, unfreeze
+from cnnref.nn.transfer._heads import head_of, parameter_groups, replace_head, unfreeze_top
 
 __all__ = [
     "Epoch",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from cnnref.nn._maps import EvidenceMap, image_gradients, wide
 from cnnref.nn._targets import Target, scores_of
+from cnnref.nn.gradcam._maps import EvidenceMap, image_gradients, wide
 
 __all__ = ["GuidedInputXGradient", "InputXGradient"]
 

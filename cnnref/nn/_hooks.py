@@ -1,0 +1,316 @@
+"""Find layers, and read what they output while a network runs.
+
+Every hook in `cnnref.nn` is registered so that it is removed at the end of a ``with`` block, also
+after an exception.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "Activations",
+    "Layer",
+    "Layers",
+    "Predicate",
+    "Tap",
+    "find_layers",
+    "record_activations",
+    "tapped",
+]
+
+Predicate: TypeAlias = Callable[[str, nn.Module], bool]
+"""Called with each layer's dotted name and the layer; returns whether the layer is meant."""
+
+Layer: TypeAlias = str | nn.Module | Predicate
+Layers: TypeAlias = Layer | Sequence[Layer]
+
+Activations: TypeAlias = dict[str, list[Any]]
+
+# Activations that are constant on part of their range: the gradient there is zero, and gradient
+# ascent would not move.
+_FLAT = (nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Threshold)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A layer, its dotted name, and whether the caller named it (or a predicate picked it)."""
+
+    name: str
+    module: nn.Module
+    named: bool
+
+
+def find_layers(model: nn.Module, layers: Layers, argument: str = "layers") -> list[Found]:
+    """Return the layers of a network that the caller means, each once, in the order given.
+
+    Args:
+        model: Any network.
+        layers: One layer or several: dotted names as in ``model.named_modules()`` (``""`` is the
+            network itself), modules of the network, or predicates of a name and a module.
+        argument: Name of the caller's argument, for error messages.
+
+    Raises:
+        TypeError: If `model` is not a module, or `layers` contains something else.
+        ValueError: If there is no such layer, a predicate picks none, or `layers` is empty.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"`model` is a {type(model).__name__}; it must be a torch.nn.Module")
+    # A Sequential is a module; a list of layers is a list.
+    several = isinstance(layers, (list, tuple))
+    asked: Sequence[Layer] = layers if several else [layers]  # type: ignore[assignment,list-item]
+    if not asked:
+        raise ValueError(f"`{argument}` is empty; it must contain at least one layer")
+    found: dict[str, Found] = {}
+    for layer in asked:
+        for one in _resolve(model, layer, argument):
+            found.setdefault(one.name, one)
+    return list(found.values())
+
+
+def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
+    if isinstance(layer, str):
+        # A module shared by two parents has two names, and both are right.
+        modules = dict(model.named_modules(remove_duplicate=False))
+        if layer not in modules:
+            near = get_close_matches(layer, modules, n=3, cutoff=0.5) or list(modules)[1:4]
+            raise ValueError(
+                f"`{argument}` ({layer!r}) must be the name of a layer of `model`, such as "
+                f"{', '.join(map(repr, near))} (see `model.named_modules()`)"
+            )
+        return [Found(layer, modules[layer], True)]
+    if isinstance(layer, nn.Module):
+        for name, module in model.named_modules():
+            if module is layer:
+                return [Found(name, module, True)]
+        raise ValueError(f"`{argument}` contains a {type(layer).__name__} that is not in `model`")
+    if callable(layer):
+        picked = [
+            Found(name, module, False)
+            for name, module in model.named_modules()
+            if layer(name, module)
+        ]
+        if not picked:
+            raise ValueError(f"`{argument}` contains a predicate that picks no layer of `model`")
+        return picked
+    raise TypeError(
+        f"`{argument}` contains {layer!r}; a layer is a dotted name, a module or a predicate of "
+        "(name, module)"
+    )
+
+
+@contextmanager
+def record_activations(
+    model: nn.Module, layers: Layers, *, gradients: bool = False
+) -> Iterator[Activations]:
+    """Record the outputs of some layers each time they run inside a ``with`` block.
+
+    The record holds copies. An operation that overwrites a layer's output later on, such as an
+    ``nn.ReLU(inplace=True)`` after it, does not change the copy.
+
+    The record stays readable after the block. The network keeps nothing of it: the hooks are
+    removed at the end of the block. If something in the block raises, the record is emptied too.
+
+    Args:
+        model: Any network, on any device.
+        layers: One layer or a list: dotted names (``"features.fire9"``), modules of the network, or
+            predicates called with each name and module.
+        gradients: By default the copies are detached from the graph, and gradients through the
+            network are what they would be without them. If true, the copies are *in* the graph,
+            so that ``torch.autograd.grad(score, copy)`` is the gradient with respect to the
+            layer's output. This also works on a network whose parameters are all frozen.
+
+    Yields:
+        For each layer's dotted name the list of its outputs, one entry per call, in order. Outputs
+        that are tuples, lists or dictionaries keep that form.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a layer does not exist.
+        RuntimeError: At the end of the block, if a layer that was named did not run in it (or
+            none of those a predicate picked).
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True))
+        >>> with record_activations(model, ["0", "1"]) as kept:
+        ...     output = model(torch.ones(1, 1, 5, 5))
+        >>> [tuple(kept[name][0].shape) for name in kept]
+        [(1, 2, 3, 3), (1, 2, 3, 3)]
+        >>> torch.equal(kept["0"][0].relu(), kept["1"][0])
+        True
+    """
+    found = find_layers(model, layers)
+    record: Activations = {one.name: [] for one in found}
+    with ExitStack() as hooks:
+        for one in found:
+            hook = _recorder(record[one.name], gradients)
+            hooks.enter_context(one.module.register_forward_hook(hook))
+        try:
+            yield record
+        except BaseException:
+            # Whoever keeps the traceback must not keep the maps with it. The lists are emptied too:
+            # the hooks, and perhaps the caller, still refer to them.
+            for outputs in record.values():
+                outputs.clear()
+            record.clear()
+            raise
+    missing = [one.name for one in found if one.named and not record[one.name]]
+    if missing or not any(record.values()):
+        names = ", ".join(repr(name) for name in missing or record)
+        record.clear()
+        raise RuntimeError(
+            f"`layers`: {names} did not run inside the block. Either `model` was not called there, "
+            "or its `forward` bypasses the layer (it may call the layer's children, or a function, "
+            "instead)"
+        )
+
+
+def _recorder(outputs: list[Any], gradients: bool) -> Callable[[nn.Module, Any, Any], Any]:
+    def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if not gradients:
+            outputs.append(_each(output, lambda tensor: tensor.detach().clone()))
+            return None  # Leaves the output as it is.
+        copies = _each(output, _in_graph)
+        outputs.append(copies)
+        # The network continues with copies of the copies, which it may overwrite.
+        return _each(copies, torch.Tensor.clone)
+
+    return keep
+
+
+def _in_graph(tensor: Tensor) -> Tensor:
+    """Return a copy through which the rest of the network depends on the tensor."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return tensor.clone()  # Integers have no gradient.
+    if tensor.requires_grad:
+        return tensor.clone()
+    return tensor.detach().clone().requires_grad_(torch.is_grad_enabled())
+
+
+def _each(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to every tensor of a nested output, and return it in the same form."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, Mapping):
+        # A copy keeps its class: some libraries return subclasses of a dictionary.
+        result: Any = copy.copy(value)
+        for key, item in value.items():
+            result[key] = _each(item, function)
+        return result
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_each(item, function) for item in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(_each(item, function) for item in value)
+    return value
+
+
+@dataclass(frozen=True)
+class Tap:
+    """What to read: the output of a layer, or of the model.
+
+    Attributes:
+        layer: Dotted name of the layer, the layer, or a predicate that picks it; None is the
+            model's own output.
+        pre_activation: Read the *input* of the activation that ends the layer, if one does.
+    """
+
+    layer: Layer | None = None
+    pre_activation: bool = True
+
+    def __str__(self) -> str:
+        if self.layer is None:
+            return "the model's output"
+        if isinstance(self.layer, str):
+            return repr(self.layer)
+        return f"the layer {getattr(self.layer, '__name__', type(self.layer).__name__)}"
+
+
+class _AllRead(Exception):  # noqa: N818 - not an error: it ends a pass whose outputs are all read
+    pass
+
+
+@contextmanager
+def tapped(
+    model: nn.Module, taps: tuple[Tap, ...]
+) -> Iterator[Callable[[Tensor], Mapping[Tap, Any]]]:
+    """Yield a function that runs the model and returns what each tap read.
+
+    The pass ends when the last tap has been read: later layers are not run. The function returns
+    copies, since an in-place operation after the layer would overwrite its output; gradients flow
+    through the copies. If a layer is called more than once, its first call is read.
+
+    Args:
+        model: The network.
+        taps: What to read.
+
+    Raises:
+        TypeError: If a tap's layer is of the wrong kind.
+        ValueError: If the model has no such layer, or a predicate picks several; when it is run: if
+            a layer was not reached.
+    """
+    read: dict[Tap, Any] = {}
+    layers = {tap: _one_layer(model, tap.layer) for tap in taps if tap.layer is not None}
+    # For each activation a copy of its input, and its output, to be found again by identity.
+    entered: dict[nn.Module, Tensor] = {}
+    left: dict[nn.Module, Any] = {}
+
+    def enters(activation: nn.Module, inputs: tuple[Any, ...]) -> None:
+        entered[activation] = inputs[0].clone()
+
+    def leaves(activation: nn.Module, _: Any, output: Any) -> None:
+        left[activation] = output
+
+    def reads(tap: Tap) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(layer: nn.Module, _: Any, output: Any) -> None:
+            before = next((entered[one] for one, out in left.items() if out is output), None)
+            if tap.pre_activation and before is not None:
+                read.setdefault(tap, before)
+            else:
+                read.setdefault(tap, output.clone() if isinstance(output, Tensor) else output)
+            if len(read) == len(taps):
+                raise _AllRead
+
+        return hook
+
+    def run(input: Tensor) -> Mapping[Tap, Any]:
+        try:
+            output = model(input)
+        except _AllRead:
+            return dict(read)
+        else:
+            for tap in taps:
+                if tap.layer is None:
+                    read[tap] = output
+                elif tap not in read:
+                    raise ValueError(f"{tap} was not reached when the model ran")
+            return dict(read)
+        finally:
+            for kept in (read, entered, left):
+                kept.clear()
+
+    with ExitStack() as hooks:
+        wanted = [layer for tap, layer in layers.items() if tap.pre_activation]
+        inside = {one for layer in wanted for one in layer.modules() if isinstance(one, _FLAT)}
+        # Registered first, so that an activation that is itself tapped is known when it is read.
+        for one in inside:
+            hooks.enter_context(one.register_forward_pre_hook(enters))
+            hooks.enter_context(one.register_forward_hook(leaves))
+        for tap, layer in layers.items():
+            hooks.enter_context(layer.register_forward_hook(reads(tap)))
+        yield run
+
+
+def _one_layer(model: nn.Module, layer: Layer) -> nn.Module:
+    found = find_layers(model, layer, "layer")
+    if len(found) > 1:
+        names = ", ".join(repr(one.name) for one in found)
+        raise ValueError(f"`layer` contains a predicate that picks {names}; it must pick one layer")
+    return found[0].module
