@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnref.ops._checks import Array
+from cnnref._types import Array
 
 
 def questions_image() -> Array:

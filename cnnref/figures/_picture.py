@@ -13,9 +13,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes
-from cnnref.ops._checks import as_array
 
 __all__ = [
     "Map",

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
 from cnnref.figures._picture import draw_picture, draw_shaded
-from cnnref.ops._checks import as_array
 
 __all__ = ["Scale", "channel_rows", "shaded_maps"]
 

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array, as_int, as_pair
+from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, outline, strokes
-from cnnref.ops._checks import Array, ConvPadding, IntOrPair, as_array, as_int, as_pair
 from cnnref.ops.aliasing import blur_pool2d, shift
 from cnnref.ops.convolution import conv2d
 from cnnref.ops.padding import pad2d

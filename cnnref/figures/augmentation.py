@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array, as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid
 from cnnref.figures._picture import draw_picture
-from cnnref.ops._checks import as_array, as_int
 
 __all__ = ["Glyph", "changed_glyphs", "grids", "photographs"]
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array, as_int, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import (
     KeyEntry,
@@ -21,7 +22,7 @@ from cnnref.figures._grid import (
     strokes,
 )
 from cnnref.ops import conv2d, pad2d
-from cnnref.ops._checks import as_array, as_int, as_pair, check_conv2d
+from cnnref.ops.convolution import check_conv2d
 from cnnref.ops.padding import PaddingMode
 
 __all__ = ["cross_correlation_versus_convolution", "sliding_window"]

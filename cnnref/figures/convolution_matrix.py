@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array, as_pair
+from cnnref._types import Array, ConvPadding, IntOrPair, Pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import (
     Grid,
@@ -22,7 +24,7 @@ from cnnref.figures._grid import (
     strokes,
 )
 from cnnref.ops import pad2d
-from cnnref.ops._checks import Array, ConvPadding, IntOrPair, Pair, as_array, as_pair, check_conv2d
+from cnnref.ops.convolution import check_conv2d
 from cnnref.ops.convolution_matrix import im2col, toeplitz_matrix
 
 __all__ = ["im2col_product", "toeplitz"]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, outline
 from cnnref.figures._picture import as_colours, draw_colours
-from cnnref.ops._checks import as_int, check_conv2d
-from cnnref.ops.convolution import conv2d
+from cnnref.ops.convolution import check_conv2d, conv2d
 
 __all__ = ["patch_rows", "patches_and_filter", "shapes"]
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array, as_int, as_pair, as_sides
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import (
     Grid,
@@ -21,7 +22,6 @@ from cnnref.figures._grid import (
     ring,
 )
 from cnnref.ops import output_size, pad2d
-from cnnref.ops._checks import as_array, as_int, as_pair, as_sides
 
 __all__ = ["dilated_window", "reach"]
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import strokes
 from cnnref.figures._picture import as_colours, as_picture, draw_colours, draw_picture
-from cnnref.ops._checks import as_int
 
 __all__ = ["hill", "wall"]
 

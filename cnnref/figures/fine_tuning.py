@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, hatch
-from cnnref.ops._checks import as_int
 
 __all__ = ["two_phases"]
 

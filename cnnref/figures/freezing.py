@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import draw_grid
-from cnnref.ops._checks import as_array
 
 __all__ = ["one_step"]
 

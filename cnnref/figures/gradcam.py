@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array, as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import draw_grid
 from cnnref.figures._picture import draw_colours
-from cnnref.ops._checks import as_array, as_int
 
 __all__ = ["overlays", "weighted_sum"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array, as_int, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import Cell, draw_grid, outline
-from cnnref.ops._checks import as_array, as_int, as_pair
 from cnnref.ops.gradients import conv2d_input_grad, conv2d_weight_grad
 
 __all__ = ["gradient_to_input", "gradient_to_weight"]

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_int, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, outline
-from cnnref.ops._checks import as_int, as_pair, check_conv2d
-from cnnref.ops.convolution import conv2d
+from cnnref.ops.convolution import check_conv2d, conv2d
 
 __all__ = ["Layer", "connections", "dot_product"]
 

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array
+from cnnref._types import Array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, strokes
-from cnnref.ops._checks import Array, as_array
 from cnnref.ops.layers import Activation, BatchNorm, Branches, Layer, Pool, Shape, as_shape, walk
 
 __all__ = ["branch_maps", "branches"]

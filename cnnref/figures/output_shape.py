@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cnnref._checks import as_int, as_padding, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import (
     KeyEntry,
@@ -18,7 +19,6 @@ from cnnref.figures._grid import (
     key_height,
 )
 from cnnref.ops import output_size, unread_pixels
-from cnnref.ops._checks import as_int, as_padding, as_pair
 
 __all__ = ["floor_drops", "unread_grid"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array, as_int, as_sides
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import draw_grid, outline, padding_mask
 from cnnref.ops import pad2d, same_padding
-from cnnref.ops._checks import as_array, as_int, as_sides
 from cnnref.ops.padding import PaddingMode
 
 __all__ = ["modes", "same_sides"]

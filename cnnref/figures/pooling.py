@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_images, as_pair
+from cnnref._types import ConvPadding, IntOrPair, Pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import Grid, boxes, draw_grid, outline, padding_mask, ring, strokes
-from cnnref.ops._checks import Pair, as_pair
-from cnnref.ops._windows import Windows, as_pooled_images, check_windows
+from cnnref.ops._windows import Windows, pooling_windows
 from cnnref.ops.pooling import max_pool2d
 
 __all__ = ["max_windows", "rounding"]
@@ -26,10 +27,10 @@ _HEADING = 0.95
 
 def max_windows(
     input: ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
     *,
     at: tuple[int, int] | None = None,
@@ -55,7 +56,7 @@ def max_windows(
             side above 9, more than 4 channels.
         TypeError: If an argument has the wrong type.
     """
-    images, _ = as_pooled_images(input)
+    images, _ = as_images(input)
     if len(images) != 1 or images.shape[1] > _MOST_CHANNELS:
         raise ValueError(
             f"`input` (of shape {images.shape}) must hold one image of at most {_MOST_CHANNELS} "
@@ -65,7 +66,7 @@ def max_windows(
         images, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True
     )
     height, width = images.shape[2:]
-    w = check_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
+    w = pooling_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
     cells = _cells(w, at)
     (top, bottom), (left, right) = w.padding
     padded = np.pad(
@@ -201,9 +202,9 @@ class _Line:
     def __init__(self, size: int, kernel: int, stride: int, padding: int) -> None:
         settings = ((1, kernel), (1, stride), (0, padding), 1)
         self.kernel = as_pair(kernel, "kernel_size", 1)[1]
-        self.windows = check_windows((1, size), *settings, True)
+        self.windows = pooling_windows((1, size), *settings, True)
         up = self.windows.output_size[1]
-        down = check_windows((1, size), *settings, False).output_size[1]
+        down = pooling_windows((1, size), *settings, False).output_size[1]
         plain = -(-(size + 2 * padding - kernel) // stride) + 1
         starts = [stride * i for i in range(max(plain, up))]
         kinds = ["both"] * down + ["added"] * (up - down) + ["dropped"] * (plain - up)

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array, as_int, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import draw_grid
 from cnnref.figures._picture import as_picture, draw_picture
-from cnnref.ops._checks import as_array, as_int, as_pair
 from cnnref.ops.pyramids import blur, gaussian_pyramid, laplacian_pyramid, pyramid_reduce
 
 __all__ = ["decimated_pictures", "decimated_row", "laplacian_levels", "window_on_levels"]

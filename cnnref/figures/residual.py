@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_array, as_int
+from cnnref._types import Array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, strokes
-from cnnref.ops._checks import Array, as_array, as_int
 
 __all__ = ["block_on_a_row", "blocks", "gradients_by_depth"]
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_images, as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, strokes
-from cnnref.ops._checks import as_images, as_int
 from cnnref.ops.resolution_and_channels import space_to_depth
 
 __all__ = ["places", "volumes"]

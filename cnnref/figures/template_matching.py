@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, FancyArrow
 from numpy.typing import ArrayLike, NDArray
 
+from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import Grid, boxes, draw_grid, outline, strokes
 from cnnref.figures._picture import as_picture, draw_picture, draw_shaded
-from cnnref.ops._checks import as_array
 from cnnref.ops.template_matching import cross_correlation, normalized_cross_correlation
 
 __all__ = ["on_a_picture", "responses", "two_pixels"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, strokes
-from cnnref.ops._checks import as_int
 
 __all__ = ["swap_head"]
 

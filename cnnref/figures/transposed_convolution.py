@@ -11,9 +11,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import Grid, draw_grid, hatch
-from cnnref.ops._checks import as_int
 from cnnref.ops.transposed_convolution import (
     ConvTranspose2dArguments,
     check_conv_transpose2d,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import Grid, boxes, draw_grid, outline
-from cnnref.ops._checks import as_int
 
 __all__ = ["same_filter_sees_more"]
 

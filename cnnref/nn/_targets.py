@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from cnnref.ops._checks import as_int
+from cnnref._checks import as_int
 
 __all__ = ["Target", "chosen_classes", "scores_of"]
 

@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, pad
 
+from cnnref._checks import as_int
 from cnnref.nn._hooks import find_layers
 from cnnref.nn._targets import Target, chosen_classes, scores_of
 from cnnref.nn.gradcam._maps import ZeroMapWarning, as_batch, normalize_maps, undisturbed, wide
-from cnnref.ops._checks import as_int
 
 __all__ = [
     "Curve",

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from cnnref.ops._checks import IntOrPair, as_int, as_pair
+from cnnref._checks import as_int, as_pair
+from cnnref._types import IntOrPair
 from cnnref.ops.layers import Activation, Branches, Conv, Layer, Pool
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import pad
 
+from cnnref._checks import as_int
+from cnnref._types import Pair
 from cnnref.nn._images import Images, as_tensors, resized
 from cnnref.nn.pretrained import ImageNetwork, layer_lists
-from cnnref.ops._checks import Pair, as_int
 from cnnref.ops.receptive_field import ReceptiveField, receptive_field
 
 __all__ = ["Patch", "layer_field", "layer_maps", "top_patches"]

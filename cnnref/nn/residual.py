@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
 
-from cnnref.ops._checks import as_int
+from cnnref._checks import as_int
 
 Order: TypeAlias = Literal["post", "pre"]
 ShortcutKind: TypeAlias = Literal["identity", "projection"]

@@ -1,24 +1,31 @@
-"""Where the windows of a pooling lie: one check and one geometry for every form of it."""
+"""The windows of an operation: one check, one geometry and one block iterator for all of them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from cnnref.ops._checks import Array, Pair, Sides, as_images, as_padding, as_pair
-from cnnref.ops.output_shape import output_size
+from cnnref._checks import AXES, as_flag, as_padding, as_pair
+from cnnref._types import Array, Bools, Pair, Sides
+
+# A block of windows is copied into a buffer of about this size: small enough to stay in a core's
+# cache between being written and being read, large enough for an efficient matrix product.
+BUFFER_BYTES = 1 << 20
 
 
-class Windows(NamedTuple):
-    """The windows of a pooling, all settings as pairs (height, width).
+@dataclass(frozen=True)
+class Windows:
+    """Where the windows of an operation lie on an image; all settings are pairs (height, width).
 
     Attributes:
         input_size: Height and width of the image, without padding.
         kernel_size: Cells a window reads, down and across.
         stride: Step from one window to the next, in pixels.
         padding: ((top, bottom), (left, right)), in pixels.
-        dilation: Distance between the cells a window reads, in pixels; 1 is dense.
+        dilation: Distance between neighbouring cells of a window, in pixels; 1 is dense.
         output_size: How many windows there are, down and across.
     """
 
@@ -29,59 +36,202 @@ class Windows(NamedTuple):
     dilation: Pair
     output_size: Pair
 
+    @property
+    def padded_size(self) -> Pair:
+        """Height and width of the image with its padding."""
+        (top, bottom), (left, right) = self.padding
+        return top + self.input_size[0] + bottom, left + self.input_size[1] + right
+
+    @property
+    def positions(self) -> int:
+        """How many windows there are."""
+        return self.output_size[0] * self.output_size[1]
+
     def starts(self, axis: int) -> Array:
         """Return where along an axis each window starts, in pixels; negative in the padding."""
         return np.arange(self.output_size[axis]) * self.stride[axis] - self.padding[axis][0]
 
-    def spans(self, axis: int) -> list[tuple[slice, slice]]:
-        """Return for each cell of the window where it reads along an axis.
+    def on_image(self, start: int, axis: int) -> range:
+        """Return which cells of a window that starts at ``start`` lie on the image, on an axis."""
+        gap, size = self.dilation[axis], self.input_size[axis]
+        first = max(0, -(start // gap))  # the first cell with start + cell * gap >= 0
+        return range(first, min(self.kernel_size[axis], (size - 1 - start) // gap + 1))
 
-        Each item is (windows, pixels), slices of equal length: in those windows the cell lies on
-        the image, over those pixels. In the others it lies on padding.
+    def cells(self, axis: int) -> list[int]:
+        """Return which cells lie on the image, along an axis, in at least one window.
+
+        Of a kernel far larger than the image, most cells lie on padding in every window.
+        """
+        if self.kernel_size[axis] <= self.input_size[axis]:
+            return list(range(self.kernel_size[axis]))
+        starts = map(int, self.starts(axis))
+        return sorted({cell for start in starts for cell in self.on_image(start, axis)})
+
+    def spans(self, axis: int) -> list[tuple[int, slice, slice]]:
+        """Return for each cell of a window where it reads along an axis.
+
+        Each item is (cell, windows, pixels), where the slices have equal length: in those windows
+        the cell lies on the image, over those pixels. In the others it lies on padding.
         """
         spans = []
         size, step = self.input_size[axis], self.stride[axis]
-        for cell in range(self.kernel_size[axis]):
+        for cell in self.cells(axis):
             offset = cell * self.dilation[axis] - self.padding[axis][0]
             first = max(0, -(offset // step))  # the first window with first * step + offset >= 0
             stop = min(self.output_size[axis], (size - 1 - offset) // step + 1)
-            start, end = first * step + offset, (stop - 1) * step + offset + 1
-            # No window at all: two empty slices.
-            pixels = slice(start, end, step) if first < stop else slice(0, 0)
-            spans.append((slice(first, max(first, stop)), pixels))
+            if first < stop:
+                start, end = first * step + offset, (stop - 1) * step + offset + 1
+                spans.append((cell, slice(first, stop), slice(start, end, step)))
         return spans
 
-    def counts(self, axis: int, include_padding: bool) -> Array:
-        """Return over how many cells along an axis each window averages.
+    def taps(self) -> Iterator[tuple[Pair, Any, Any]]:
+        """Yield for each cell (u, v) of a window what it reads in all windows at once.
 
-        Padding counts or does not; what sticks out past the padding, as the last window may when
-        sizes are rounded up, never counts.
+        Each item is (cell, windows, pixels): ``output[windows]`` and ``image[pixels]`` are the
+        windows in which the cell lies on the image, and the pixels there, over the last two axes.
         """
-        before, after = self.padding[axis] if include_padding else (0, 0)
-        starts = self.starts(axis)
-        ends = np.minimum(starts + self.kernel_size[axis], self.input_size[axis] + after)
-        counts: Array = ends - np.maximum(starts, -before)
-        return counts
+        across = self.spans(1)
+        for u, rows, ys in self.spans(0):
+            for v, columns, xs in across:
+                yield (u, v), (..., rows, columns), (..., ys, xs)
+
+    def reads(self, i: int, j: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (u, v, y, x): each cell of window (i, j) that lies on the image, and its pixel."""
+        top = i * self.stride[0] - self.padding[0][0]
+        left = j * self.stride[1] - self.padding[1][0]
+        for u in self.on_image(top, 0):
+            for v in self.on_image(left, 1):
+                yield u, v, top + u * self.dilation[0], left + v * self.dilation[1]
+
+    def block(self, start: int, stop: int) -> Windows:
+        """Return some rows of windows, as windows over the same image."""
+        (top, bottom), across = self.padding
+        # Moving the windows up is the same as having less padding above, or even less than none.
+        moved = ((top - start * self.stride[0], bottom), across)
+        size = (stop - start, self.output_size[1])
+        return Windows(self.input_size, self.kernel_size, self.stride, moved, self.dilation, size)
+
+    def row_blocks(self, row_bytes: int) -> Iterator[tuple[int, int]]:
+        """Split the rows of windows into (start, stop), so that each block fits into the buffer."""
+        rows = self.output_size[0]
+        step = max(1, min(rows, BUFFER_BYTES // row_bytes))
+        for start in range(0, rows, step):
+            yield start, min(start + step, rows)
+
+    def view(self, padded: Array) -> Array:
+        """Return what each cell reads in each window, shape (C, kH, kW, oH, oW), without a copy.
+
+        Args:
+            padded: One image with its padding, shape (C, *padded_size).
+        """
+        channel, row, column = padded.strides
+        # What numpy.lib.stride_tricks.as_strided does, without its 2 µs in a call of 25.
+        return np.ndarray(
+            (len(padded), *self.kernel_size, *self.output_size),
+            padded.dtype,
+            padded.data,
+            strides=(
+                channel,
+                row * self.dilation[0],
+                column * self.dilation[1],
+                row * self.stride[0],
+                column * self.stride[1],
+            ),
+        )
+
+    def patches(
+        self, images: Array, groups: int, dtype: np.dtype[Any]
+    ) -> Iterator[tuple[int, int, slice, Array]]:
+        """Copy the windows of images side by side, a few rows of windows at a time.
+
+        Args:
+            images: Shape (N, C, *input_size).
+            groups: Number of groups of channels.
+            dtype: The dtype to copy to.
+
+        Yields:
+            (n, g, cells, patches): the windows of image n in the channels of group g, one per
+            column, shape (C / groups · kH · kW, windows). ``cells`` says which windows these are,
+            counted row by row. The next step writes over the same memory.
+        """
+        (top, _), (left, _) = self.padding
+        height, width = self.input_size
+        channels = images.shape[1] // groups
+        taps = channels * self.kernel_size[0] * self.kernel_size[1]
+        columns = self.output_size[1]
+        blocks = list(self.row_blocks(taps * columns * dtype.itemsize))
+        buffer = np.empty(taps * (blocks[0][1] - blocks[0][0]) * columns, dtype)
+        # One padded image at a time, in one place: the border of zeros is written once.
+        frame = None
+        if self.padded_size != self.input_size:
+            frame = np.zeros((images.shape[1], *self.padded_size), images.dtype)
+        for n, image in enumerate(images):
+            if frame is None:
+                padded = np.ascontiguousarray(image)
+            else:
+                frame[:, top : top + height, left : left + width] = image
+                padded = frame
+            windows = self.view(padded)
+            for g in range(groups):
+                group = windows[g * channels : (g + 1) * channels]
+                for start, stop in blocks:
+                    part = group[:, :, :, start:stop]
+                    patches = buffer[: part.size].reshape(part.shape)
+                    patches[...] = part
+                    yield n, g, slice(start * columns, stop * columns), patches.reshape(taps, -1)
 
 
-def as_flag(value: object, name: str) -> bool:
-    """Return a bool as it is; a number is a TypeError, for it is most likely in a wrong place."""
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    raise TypeError(f"`{name}` (={value!r}) must be True or False")
+def sliding_windows(
+    input_size: Pair,
+    kernel_size: object,
+    stride: object = 1,
+    padding: object = 0,
+    dilation: object = 1,
+    ceil_mode: object = False,
+) -> Windows:
+    """Check the settings of a sliding window and return its windows.
+
+    Raises:
+        TypeError: If a setting is of the wrong kind.
+        ValueError: If a number is out of range, or the window is larger than the padded input.
+    """
+    kernel = as_pair(kernel_size, "kernel_size", 1)
+    step = as_pair(stride, "stride", 1)
+    gap = as_pair(dilation, "dilation", 1)
+    sides = as_padding(padding, kernel, step, gap)
+    rounded_up = as_flag(ceil_mode, "ceil_mode")
+    height, width = (
+        _count(
+            input_size[axis], kernel[axis], step[axis], sides[axis], gap[axis], rounded_up,
+            AXES[axis],
+        )
+        for axis in (0, 1)
+    )  # fmt: skip
+    return Windows(input_size, kernel, step, sides, gap, (height, width))
 
 
-def as_pooled_images(input: object) -> tuple[Array, bool]:
-    """Return images as (N, C, H, W), with at least one pixel, and whether they had a batch axis."""
-    images, batched = as_images(input)
-    for size, name in zip(images.shape[1:], ("channels", "rows", "columns"), strict=True):
-        if size == 0:
-            shape = images.shape if batched else images.shape[1:]
-            raise ValueError(f"`input` (of shape {shape}) has no {name}")
-    return images, batched
+def _count(
+    size: int, kernel: int, stride: int, padding: Pair, dilation: int, ceil_mode: bool, axis: str
+) -> int:
+    """Return how many windows fit along an axis; refuse one larger than the padded input."""
+    before, after = padding
+    padded, reach = before + size + after, dilation * (kernel - 1) + 1
+    if ceil_mode and padded < reach < padded + stride:
+        return 1  # too large by less than a step: rounded up to one window, as in PyTorch
+    if reach > padded:
+        raise ValueError(
+            f"the window reaches {reach} pixels in {axis} (`kernel_size` {kernel}, `dilation` "
+            f"{dilation}) but the padded input has only {padded}"
+        )
+    steps, rest = divmod(padded - reach, stride)
+    # The window that rounding up adds counts only if it starts inside the image or the padding
+    # before it.
+    if ceil_mode and rest and (steps + 1) * stride < before + size:
+        return steps + 2
+    return steps + 1
 
 
-def check_windows(
+def pooling_windows(
     input_size: Pair,
     kernel_size: object,
     stride: object,
@@ -100,21 +250,25 @@ def check_windows(
     step = kernel if stride is None else as_pair(stride, "stride", 1)
     gap = as_pair(dilation, "dilation", 1)
     sides = as_padding(padding, kernel, step, gap)
-    rounded_up = as_flag(ceil_mode, "ceil_mode")
+    as_flag(ceil_mode, "ceil_mode")
     for size, side in zip(kernel, sides, strict=True):
         if max(side) > size // 2:
             raise ValueError(
                 f"`padding` (={padding!r}) must be at most half of `kernel_size` (={kernel_size!r})"
             )
-
-    lengths = output_size(input_size, kernel, step, sides, gap, rounded_up)
-    windows = Windows(input_size, kernel, step, sides, gap, lengths)
+    windows = sliding_windows(input_size, kernel, step, sides, gap, ceil_mode)
     for axis in (0, 1):
-        if gap[axis] > 1 and sides[axis] != (0, 0):
-            cells = windows.starts(axis)[:, None] + np.arange(kernel[axis]) * gap[axis]
-            if not ((cells >= 0) & (cells < input_size[axis])).any(axis=1).all():
-                raise ValueError(
-                    f"a window reads padding alone along the {('height', 'width')[axis]}: "
-                    f"`dilation` (={dilation!r}) steps over all {input_size[axis]} pixels there"
-                )
+        if gap[axis] > 1 and sides[axis] != (0, 0) and not _all_read(windows, axis):
+            raise ValueError(
+                f"a window reads padding alone along the {AXES[axis]}: `dilation` "
+                f"(={dilation!r}) steps over all {input_size[axis]} pixels there"
+            )
     return windows
+
+
+def _all_read(windows: Windows, axis: int) -> bool:
+    """Return whether each window has a cell on the image along an axis."""
+    read: Bools = np.zeros(windows.output_size[axis], bool)
+    for _, some, _ in windows.spans(axis):
+        read[some] = True
+    return bool(read.all())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, IntOrPair, Pair, as_images, as_int, as_pair
+from cnnref._checks import MOST_PIXELS, as_images, as_int, as_pair
+from cnnref._dtypes import as_floats
+from cnnref._types import Array, IntOrPair, Pair
 from cnnref.ops.convolution import conv2d
 from cnnref.ops.padding import PaddingMode, pad2d
+
+# A wider blur is a Gaussian in all but name, and its weights at the ends are zero in float64.
+_MOST_WEIGHTS = 1000
 
 
 def blur_pool2d(
@@ -54,10 +58,10 @@ def blur_pool2d(
     """
     padded, batched, taps, steps = _check(input, kernel_size, stride, padding_mode)
     channels = padded.shape[1]
-    weights = np.array([math.comb(taps - 1, u) for u in range(taps)], dtype=padded.dtype)
-    weights /= 2 ** (taps - 1)
+    # Divided as integers, whose quotient is in range where they themselves are not.
+    weights = np.array([math.comb(taps - 1, u) / 2 ** (taps - 1) for u in range(taps)])
     # A blur in two dimensions is one across and one down; each channel has its own group.
-    across = np.tile(weights, (channels, 1, 1, 1))
+    across = np.tile(weights.astype(padded.dtype), (channels, 1, 1, 1))
     down = across.transpose(0, 1, 3, 2)
     result = conv2d(padded, across, stride=(1, steps[1]), groups=channels)
     result = conv2d(result, down, stride=(steps[0], 1), groups=channels)
@@ -82,21 +86,16 @@ def blur_pool2d_loops(
         R. Zhang, PMLR 97:7324, section 3.
     """
     padded, batched, taps, steps = _check(input, kernel_size, stride, padding_mode)
-    images, channels = padded.shape[:2]
     rows, columns = (
         (size - taps) // step + 1 for size, step in zip(padded.shape[2:], steps, strict=True)
     )
-    output = np.zeros((images, channels, rows, columns), padded.dtype)
-    for n in range(images):
-        for c in range(channels):
-            for i in range(rows):
-                for j in range(columns):
-                    total = 0.0
-                    for u in range(taps):
-                        for v in range(taps):
-                            weight = math.comb(taps - 1, u) * math.comb(taps - 1, v)
-                            total += weight * padded[n, c, i * steps[0] + u, j * steps[1] + v]
-                    output[n, c, i, j] = total / 4 ** (taps - 1)
+    output = np.zeros((*padded.shape[:2], rows, columns), padded.dtype)
+    for n, c, i, j in np.ndindex(*output.shape):
+        total = 0.0
+        for u, v in np.ndindex(taps, taps):
+            weight = math.comb(taps - 1, u) * math.comb(taps - 1, v) / 4 ** (taps - 1)
+            total += weight * padded[n, c, i * steps[0] + u, j * steps[1] + v]
+        output[n, c, i, j] = total
     return output if batched else output[0]
 
 
@@ -124,8 +123,8 @@ def shift(input: npt.ArrayLike, by: IntOrPair) -> Array:
     Source:
         `torch.roll` over the last two axes.
     """
-    images, batched = as_images(input)
-    moved = np.roll(images, as_pair(by, "by", -sys.maxsize), axis=(2, 3))
+    images, batched = as_images(input, empty=True)
+    moved = np.roll(images, as_pair(by, "by", -MOST_PIXELS), axis=(2, 3))
     return moved if batched else moved[0]
 
 
@@ -134,12 +133,9 @@ def _check(
 ) -> tuple[Array, bool, int, Pair]:
     """Return padded images of floats, whether they came as a batch, the taps and the steps."""
     images, batched = as_images(input)
-    if 0 in images.shape[1:]:
-        raise ValueError(f"`input` (of shape {images.shape}) has no channels, rows or columns")
-    taps = as_int(kernel_size, "kernel_size", 1)
+    taps = as_int(kernel_size, "kernel_size", 1, _MOST_WEIGHTS)
     steps = as_pair(stride, "stride", 1)
-    if images.dtype.kind != "f":
-        images = images.astype(np.float64)
+    images = as_floats(images)
     sides = ((taps - 1) // 2, taps // 2)
     return pad2d(images, (sides, sides), mode=padding_mode), batched, taps, steps
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Conv2dArguments, ConvPadding, IntOrPair, check_conv2d
-
-# The window buffer of the fast form stays near this size: small enough to stay in a core's
-# cache between being filled and being multiplied, large enough for an efficient product.
-_BUFFER_BYTES = 1 << 20
+from cnnref._checks import (
+    FILTER_AXES,
+    IMAGE_AXES,
+    as_array,
+    as_images,
+    as_int,
+    as_vector,
+    refuse_empty,
+    refuse_huge,
+)
+from cnnref._dtypes import result_dtype, sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair
+from cnnref.ops._windows import Windows, sliding_windows
+from cnnref.ops.padding import pad2d
 
 
 def conv2d_loops(
@@ -33,26 +46,19 @@ def conv2d_loops(
         Dumoulin & Visin, arXiv:1603.07285, sections 1.1 and 5.1.
     """
     a = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
-    (top, _), (left, _) = a.padding
-    images, _, height, width = a.input.shape
-    filters, group_channels, kernel_height, kernel_width = a.weight.shape
-    output = np.zeros((images, filters, *a.output_size), dtype=a.dtype)
-
-    for n in range(images):
-        for o in range(filters):
+    dtype = sum_dtype(a.dtype)
+    padded, weight = pad2d(a.input.astype(dtype), a.padding), a.weight.astype(dtype)
+    output = np.zeros(a.output_shape, dtype)
+    for n, o, i, j in np.ndindex(*output.shape):
+        for c, u, v in np.ndindex(*weight.shape[1:]):
+            y = i * a.stride[0] + u * a.dilation[0]
+            x = j * a.stride[1] + v * a.dilation[1]
             # The filters of a group read that group's channels alone.
-            first = o // (filters // a.groups) * group_channels
-            for i in range(a.output_size[0]):
-                for j in range(a.output_size[1]):
-                    total = a.dtype.type(0)
-                    for c in range(group_channels):
-                        for u in range(kernel_height):
-                            for v in range(kernel_width):
-                                y = i * a.stride[0] + u * a.dilation[0] - top
-                                x = j * a.stride[1] + v * a.dilation[1] - left
-                                if 0 <= y < height and 0 <= x < width:  # else padding: zero
-                                    total += a.weight[o, c, u, v] * a.input[n, first + c, y, x]
-                    output[n, o, i, j] = total if a.bias is None else total + a.bias[o]
+            pixel = padded[n, a.first_channel(o) + c, y, x]
+            output[n, o, i, j] += weight[o, c, u, v] * pixel
+    if a.bias is not None:
+        output += a.bias[:, None, None]
+    output = output.astype(a.dtype, copy=False)
     return output if a.batched else output[0]
 
 
@@ -104,57 +110,140 @@ def conv2d(
         `torch.nn.functional.conv2d`; Dumoulin & Visin, arXiv:1603.07285, sections 1.1 and 5.1.
     """
     a = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
-    # Half precision has no fast product and too few digits to sum in.
-    dtype = np.dtype(np.float32) if a.dtype == np.float16 else a.dtype
-    images, channels, height, width = a.input.shape
-    filters, group_channels, kernel_height, kernel_width = a.weight.shape
-    (top, bottom), (left, right) = a.padding
-    rows, columns = a.output_size
-    taps = group_channels * kernel_height * kernel_width
-
-    matrices = a.weight.astype(dtype, copy=False).reshape(a.groups, filters // a.groups, taps)
-    output = np.empty((images, a.groups, filters // a.groups, rows * columns), dtype)
-    block = max(1, min(rows, _BUFFER_BYTES // (taps * columns * dtype.itemsize)))
-    buffer = np.empty(taps * block * columns, dtype)
-    # One padded image at a time, in one place: the border of zeros is written once.
-    frame = None
-    if top or bottom or left or right:
-        frame = np.zeros((channels, top + height + bottom, left + width + right), a.dtype)
-
-    for n in range(images):
-        if frame is not None:
-            frame[:, top : top + height, left : left + width] = a.input[n]
-        windows = _windows(np.ascontiguousarray(a.input[n]) if frame is None else frame, a)
-        for g in range(a.groups):
-            group = windows[g * group_channels : (g + 1) * group_channels]
-            for start in range(0, rows, block):
-                part = group[:, :, :, start : start + block]
-                # Copy the windows of these rows side by side, one a column ...
-                patches = buffer[: part.size].reshape(part.shape)
-                patches[...] = part
-                # ... so that one matrix product takes every dot product at once.
-                cells = slice(start * columns, (start + part.shape[3]) * columns)
-                np.matmul(matrices[g], patches.reshape(taps, -1), out=output[n, g, :, cells])
-    result = output.reshape(images, filters, rows, columns)
+    dtype = sum_dtype(a.dtype)
+    matrices = a.weight.astype(dtype, copy=False).reshape(a.groups, a.filters // a.groups, -1)
+    output = np.empty((a.images, *matrices.shape[:2], a.positions), dtype)
+    # A few rows of windows are copied side by side, one per column, so that one matrix product
+    # takes every dot product at once.
+    for n, g, cells, patches in a.patches(a.input, a.groups, dtype):
+        np.matmul(matrices[g], patches, out=output[n, g, :, cells])
+    result = output.reshape(a.output_shape)
     if a.bias is not None:
         result += a.bias.astype(dtype, copy=False)[:, None, None]
     result = result.astype(a.dtype, copy=False)
     return result if a.batched else result[0]
 
 
-def _windows(padded: Array, a: Conv2dArguments) -> Array:
-    """Return a view, shape (C, kH, kW, oH, oW), of what each tap reads at each output cell."""
-    channel, row, column = padded.strides
-    # What numpy.lib.stride_tricks.as_strided does, without its 2 µs in a call of 25.
-    return np.ndarray(
-        (padded.shape[0], *a.weight.shape[2:], *a.output_size),
-        padded.dtype,
-        padded.data,
-        strides=(
-            channel,
-            row * a.dilation[0],
-            column * a.dilation[1],
-            row * a.stride[0],
-            column * a.stride[1],
-        ),
+@dataclass(frozen=True)
+class Conv2dShape(Windows):
+    """The shape of a convolution: its windows, its channels and its filters.
+
+    Attributes:
+        images: Number of images.
+        channels: Number of channels of the input.
+        filters: Number of filters, which is the number of channels of the output.
+        groups: Number of groups that channels and filters are split into.
+    """
+
+    images: int
+    channels: int
+    filters: int
+    groups: int
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """(N, O, oH, oW)."""
+        return self.images, self.filters, *self.output_size
+
+    def first_channel(self, filter: int) -> int:
+        """Return the first of the input channels that a filter reads: those of its group."""
+        return filter // (self.filters // self.groups) * (self.channels // self.groups)
+
+
+@dataclass(frozen=True)
+class Conv2dArguments(Conv2dShape):
+    """The arguments of a convolution in their normal form.
+
+    Attributes:
+        input: Images, shape (N, C, H, W), in the result's dtype.
+        weight: Filters, shape (O, C / groups, kH, kW), in the result's dtype.
+        bias: One number per filter, shape (O,), in the result's dtype, or None.
+        dtype: The result's dtype.
+        batched: Whether the caller's input had the batch axis.
+    """
+
+    input: Array
+    weight: Array
+    bias: Array | None
+    dtype: np.dtype[Any]
+    batched: bool
+
+
+def conv2d_shape(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    stride: object = 1,
+    padding: object = 0,
+    dilation: object = 1,
+    groups: object = 1,
+) -> Conv2dShape:
+    """Check the shapes and the settings of a convolution; no array is needed.
+
+    Args:
+        input_shape: (N, C, H, W), or (C, H, W) for one image.
+        weight_shape: (O, C / groups, kH, kW).
+        stride: As for `conv2d`.
+        padding: As for `conv2d`.
+        dilation: As for `conv2d`.
+        groups: As for `conv2d`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind (a bool, a float where an int is due, text).
+        ValueError: If the shapes do not fit together, or a number is out of range.
+    """
+    if len(weight_shape) != 4:
+        raise ValueError(
+            f"`weight` has shape {tuple(weight_shape)}; it must be (O, C / groups, kH, kW)"
+        )
+    refuse_empty(weight_shape, "weight", FILTER_AXES)
+    refuse_empty(input_shape[-3:], "input", IMAGE_AXES)
+    filters, group_channels, *kernel_size = weight_shape
+    channels, height, width = input_shape[-3:]
+    group_count = as_int(groups, "groups", 1)
+    for count, name in ((channels, "in_channels"), (filters, "out_channels")):
+        if count % group_count:
+            raise ValueError(f"`{name}` (={count}) must be divisible by `groups` (={group_count})")
+    if group_channels != channels // group_count:
+        raise ValueError(
+            f"`weight` has {group_channels} channels a filter; `input` has {channels} channels "
+            f"in {group_count} group(s), so each filter needs {channels // group_count}"
+        )
+    w = sliding_windows((height, width), kernel_size, stride, padding, dilation)
+    images = input_shape[0] if len(input_shape) == 4 else 1
+    refuse_huge((images, max(channels, filters), *w.padded_size), "padding", padding)
+    return Conv2dShape(
+        **vars(w), images=images, channels=channels, filters=filters, groups=group_count
     )
+
+
+def check_conv2d(
+    input: object,
+    weight: object,
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+) -> Conv2dArguments:
+    """Check the arguments of a convolution, for the loops, the fast form and the derivation alike.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind (a bool, a float where an int is due, text).
+        ValueError: If shapes do not fit together, or a number is out of range.
+    """
+    images, batched = as_images(input)
+    filters = as_array(weight, "weight")
+    shape = conv2d_shape(images.shape, filters.shape, stride, padding, dilation, groups)
+    biases = None if bias is None else as_vector(bias, "bias", shape.filters, "filter")
+    dtype = result_dtype(input=images, weight=filters, bias=biases)
+    return Conv2dArguments(
+        **vars(shape),
+        input=images.astype(dtype, copy=False),
+        weight=filters.astype(dtype, copy=False),
+        bias=None if biases is None else biases.astype(dtype, copy=False),
+        dtype=dtype,
+        batched=batched,
+    )
+
+
+__all__ = ["conv2d", "conv2d_loops"]

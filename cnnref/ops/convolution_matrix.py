@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
-from cnnref.ops._checks import (
-    Array,
-    ConvPadding,
-    IntOrPair,
-    Pair,
-    Sides,
-    as_array,
-    as_images,
-    as_int,
-    as_padding,
-    as_pair,
-    output_length,
-)
-from cnnref.ops.padding import pad2d
+from cnnref._checks import as_array, as_images, as_int, as_pair
+from cnnref._dtypes import sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair
+from cnnref.ops._windows import Windows, sliding_windows
+from cnnref.ops.convolution import Conv2dShape, conv2d_shape
 
 # A Toeplitz matrix is for reading and for small layers; one of a whole layer can fill a machine.
 _MOST_BYTES = 1 << 30
@@ -72,16 +62,10 @@ def im2col(
         for document processing, 2006.
     """
     images, batched, w = _check_im2col(input, kernel_size, stride, padding, dilation)
-    padded = pad2d(images, w.padding)
-    reach = tuple(d * (k - 1) + 1 for k, d in zip(w.kernel_size, w.dilation, strict=True))
-    views = sliding_window_view(padded, reach, axis=(2, 3))
-    views = views[:, :, :: w.stride[0], :: w.stride[1], :: w.dilation[0], :: w.dilation[1]]
-    columns = np.empty(
-        (len(images), w.channels, *w.kernel_size, *w.output_size), dtype=images.dtype
-    )
-    # (N, C, oH, oW, kH, kW): the window's own axes go before the axes that count windows.
-    columns[...] = views.transpose(0, 1, 4, 5, 2, 3)
-    matrices: Array = columns.reshape(len(images), w.taps, w.positions)
+    taps = images.shape[1] * w.kernel_size[0] * w.kernel_size[1]
+    matrices = np.empty((len(images), taps, w.positions), images.dtype)
+    for n, _, cells, patches in w.patches(images, 1, images.dtype):
+        matrices[n, :, cells] = patches
     return matrices if batched else matrices[0]
 
 
@@ -105,10 +89,12 @@ def im2col_loops(
         `torch.nn.functional.unfold`.
     """
     images, batched, w = _check_im2col(input, kernel_size, stride, padding, dilation)
-    columns = np.zeros((len(images), w.taps, w.positions), images.dtype)
-    for row, column, (c, y, x) in _reads(w):
-        columns[:, row, column] = images[:, c, y, x]
-    return columns if batched else columns[0]
+    channels = images.shape[1]
+    taps = channels * w.kernel_size[0] * w.kernel_size[1]
+    matrices = np.zeros((len(images), taps, w.positions), images.dtype)
+    for c, tap, window, y, x in _reads(w, channels):
+        matrices[:, tap, window] = images[:, c, y, x]
+    return matrices if batched else matrices[0]
 
 
 def col2im(
@@ -149,20 +135,14 @@ def col2im(
         ``input_size`` output_size.
     """
     values, batched, w = _check_col2im(columns, input_size, kernel_size, stride, padding, dilation)
-    (top, bottom), (left, right) = w.padding
-    height, width = w.input_size
-    dtype = np.dtype(np.float32) if values.dtype == np.float16 else values.dtype
-    padded = np.zeros((len(values), w.channels, top + height + bottom, left + width + right), dtype)
-    blocks = values.reshape(len(values), w.channels, *w.kernel_size, *w.output_size)
-    for u, v in np.ndindex(*w.kernel_size):
+    channels = values.shape[1] // (w.kernel_size[0] * w.kernel_size[1])
+    blocks = values.reshape(len(values), channels, *w.kernel_size, *w.output_size)
+    images = np.zeros((len(values), channels, *w.input_size), sum_dtype(values.dtype))
+    for (u, v), windows, pixels in w.taps():
         # One tap of all windows at once: these pixels are all different.
-        rows = _taps(u * w.dilation[0], w.stride[0], w.output_size[0])
-        across = _taps(v * w.dilation[1], w.stride[1], w.output_size[1])
-        padded[:, :, rows, across] += blocks[:, :, u, v]
-    image = padded[:, :, top : top + height, left : left + width]
-    # A copy where there was padding, so that the result does not hold the padded array alive.
-    image = np.ascontiguousarray(image, dtype=values.dtype)
-    return image if batched else image[0]
+        images[pixels] += blocks[:, :, u, v][windows]
+    images = images.astype(values.dtype, copy=False)
+    return images if batched else images[0]
 
 
 def col2im_loops(
@@ -185,12 +165,12 @@ def col2im_loops(
         `torch.nn.functional.fold`.
     """
     values, batched, w = _check_col2im(columns, input_size, kernel_size, stride, padding, dilation)
-    dtype = np.dtype(np.float32) if values.dtype == np.float16 else values.dtype
-    image = np.zeros((len(values), w.channels, *w.input_size), dtype)
-    for row, column, (c, y, x) in _reads(w):
-        image[:, c, y, x] += values[:, row, column]
-    image = image.astype(values.dtype, copy=False)
-    return image if batched else image[0]
+    channels = values.shape[1] // (w.kernel_size[0] * w.kernel_size[1])
+    images = np.zeros((len(values), channels, *w.input_size), sum_dtype(values.dtype))
+    for c, tap, window, y, x in _reads(w, channels):
+        images[:, c, y, x] += values[:, tap, window]
+    images = images.astype(values.dtype, copy=False)
+    return images if batched else images[0]
 
 
 def toeplitz_matrix(
@@ -239,22 +219,18 @@ def toeplitz_matrix(
         V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016,
         arXiv:1603.07285, section 4.1.
     """
-    filters, group_count, w = _check_toeplitz(weight, input_size, stride, padding, dilation, groups)
-    (height, width), (out_height, out_width) = w.input_size, w.output_size
-    per_filter, per_channel = len(filters) // group_count, filters.shape[1]
-    # One axis an index: matrix[o, i, j, c, y, x].
-    matrix = np.zeros((len(filters), *w.output_size, w.channels, *w.input_size), filters.dtype)
-    for u, v in np.ndindex(*w.kernel_size):
-        y = np.arange(out_height) * w.stride[0] + u * w.dilation[0] - w.padding[0][0]
-        x = np.arange(out_width) * w.stride[1] + v * w.dilation[1] - w.padding[1][0]
-        i, j = np.flatnonzero((y >= 0) & (y < height)), np.flatnonzero((x >= 0) & (x < width))
-        for g in range(group_count):
+    filters, a = _check_toeplitz(weight, input_size, stride, padding, dilation, groups)
+    per_filter, per_channel = a.filters // a.groups, a.channels // a.groups
+    # One axis per index: matrix[o, i, j, c, y, x].
+    matrix = np.zeros((a.filters, *a.output_size, a.channels, *a.input_size), filters.dtype)
+    for (u, v), (_, rows, columns), (_, ys, xs) in a.taps():
+        i, j, y, x = (np.arange(s.stop)[s] for s in (rows, columns, ys, xs))
+        for g in range(a.groups):
             own = slice(g * per_filter, (g + 1) * per_filter)
             seen = slice(g * per_channel, (g + 1) * per_channel)
             # NumPy puts the indexed axes first: (i, j, o, c) = weight[o, c], for all i and j.
-            cells = (own, i[:, None], j, seen, y[i][:, None], x[j])
-            matrix[cells] = filters[own, :, u, v]
-    return matrix.reshape(len(filters) * w.positions, w.channels * height * width)
+            matrix[own, i[:, None], j, seen, y[:, None], x] = filters[own, :, u, v]
+    return matrix.reshape(a.filters * a.positions, -1)
 
 
 def toeplitz_matrix_loops(
@@ -277,68 +253,22 @@ def toeplitz_matrix_loops(
     Source:
         V. Dumoulin and F. Visin, arXiv:1603.07285, section 4.1.
     """
-    filters, group_count, w = _check_toeplitz(weight, input_size, stride, padding, dilation, groups)
-    height, width = w.input_size
-    matrix = np.zeros((len(filters) * w.positions, w.channels * height * width), filters.dtype)
+    filters, a = _check_toeplitz(weight, input_size, stride, padding, dilation, groups)
+    height, width = a.input_size
+    matrix = np.zeros((a.filters * a.positions, a.channels * height * width), filters.dtype)
     for o, filter in enumerate(filters):
-        first = o // (len(filters) // group_count) * len(filter)
-        for tap, window, (c, y, x) in _reads(w):
-            if first <= c < first + len(filter):
-                # `tap` counts through all channels; this filter holds those of its group.
-                value = filter.ravel()[tap - first * filter[0].size]
-                matrix[o * w.positions + window, (c * height + y) * width + x] = value
+        for c, tap, window, y, x in _reads(a, len(filter)):
+            pixel = ((a.first_channel(o) + c) * height + y) * width + x
+            matrix[o * a.positions + window, pixel] = filter.flat[tap]
     return matrix
-
-
-class _Windows(NamedTuple):
-    """Where the windows of an image lie, with every argument in its normal form."""
-
-    channels: int
-    input_size: Pair
-    kernel_size: Pair
-    stride: Pair
-    padding: Sides
-    dilation: Pair
-    output_size: Pair
-
-    @property
-    def taps(self) -> int:
-        """How many numbers a window holds."""
-        return self.channels * self.kernel_size[0] * self.kernel_size[1]
-
-    @property
-    def positions(self) -> int:
-        """How many windows there are."""
-        return self.output_size[0] * self.output_size[1]
-
-
-def _windows(
-    channels: int,
-    input_size: Pair,
-    kernel_size: object,
-    stride: object,
-    padding: object,
-    dilation: object,
-) -> _Windows:
-    kernel = as_pair(kernel_size, "kernel_size", 1)
-    steps, spread = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
-    sides = as_padding(padding, kernel, steps, spread)
-    height, width = (
-        output_length(input_size[axis], kernel[axis], steps[axis], sides[axis], spread[axis], name)
-        for axis, name in enumerate(("height", "width"))
-    )
-    return _Windows(channels, input_size, kernel, steps, sides, spread, (height, width))
 
 
 def _check_im2col(
     input: object, kernel_size: object, stride: object, padding: object, dilation: object
-) -> tuple[Array, bool, _Windows]:
+) -> tuple[Array, bool, Windows]:
     images, batched = as_images(input)
-    channels, height, width = images.shape[1:]
-    if 0 in (channels, height, width):
-        raise ValueError(f"`input` (of shape {images.shape}) has no channels, rows or columns")
-    w = _windows(channels, (height, width), kernel_size, stride, padding, dilation)
-    return images, batched, w
+    size = (images.shape[2], images.shape[3])
+    return images, batched, sliding_windows(size, kernel_size, stride, padding, dilation)
 
 
 def _check_col2im(
@@ -348,7 +278,7 @@ def _check_col2im(
     stride: object,
     padding: object,
     dilation: object,
-) -> tuple[Array, bool, _Windows]:
+) -> tuple[Array, bool, Windows]:
     values = as_array(columns, "columns")
     if values.ndim not in (2, 3):
         raise ValueError(
@@ -364,7 +294,7 @@ def _check_col2im(
             f"`columns` has {values.shape[1]} rows; they must be C times the "
             f"{kernel[0] * kernel[1]} cells of the window (`kernel_size` {kernel})"
         )
-    w = _windows(channels, size, kernel, stride, padding, dilation)
+    w = sliding_windows(size, kernel, stride, padding, dilation)
     if values.shape[2] != w.positions:
         raise ValueError(
             f"`columns` has {values.shape[2]} columns; an image of {size[0]}×{size[1]} has "
@@ -380,22 +310,13 @@ def _check_toeplitz(
     padding: object,
     dilation: object,
     groups: object,
-) -> tuple[Array, int, _Windows]:
+) -> tuple[Array, Conv2dShape]:
     filters = as_array(weight, "weight")
-    if filters.ndim != 4 or 0 in filters.shape:
-        raise ValueError(
-            f"`weight` has shape {filters.shape}; it must be (O, C / groups, kH, kW), none of them "
-            "zero"
-        )
-    group_count = as_int(groups, "groups", 1)
-    if len(filters) % group_count:
-        raise ValueError(
-            f"`out_channels` (={len(filters)}) must be divisible by `groups` (={group_count})"
-        )
     size = as_pair(input_size, "input_size", 1)
-    channels = filters.shape[1] * group_count
-    w = _windows(channels, size, filters.shape[2:], stride, padding, dilation)
-    rows, columns = len(filters) * w.positions, channels * size[0] * size[1]
+    group_count = as_int(groups, "groups", 1)
+    channels = filters.shape[1] * group_count if filters.ndim == 4 else 1
+    a = conv2d_shape((channels, *size), filters.shape, stride, padding, dilation, group_count)
+    rows, columns = a.filters * a.positions, channels * size[0] * size[1]
     needed = rows * columns * filters.itemsize
     if needed > _MOST_BYTES:
         raise ValueError(
@@ -403,28 +324,15 @@ def _check_toeplitz(
             f"most is {_MOST_BYTES / 2**30:g} GiB: use `conv2d`, or a smaller `input_size` "
             f"(={size})"
         )
-    return filters, group_count, w
+    return filters, a
 
 
-def _taps(start: int, step: int, count: int) -> slice:
-    return slice(start, start + step * (count - 1) + 1, step)
-
-
-def _reads(w: _Windows) -> list[tuple[int, int, tuple[int, int, int]]]:
-    """List each (tap, window, pixel) where a tap of a window lies on the image, not on padding."""
-    (top, _), (left, _) = w.padding
-    reads = []
-    for c in range(w.channels):
-        for u in range(w.kernel_size[0]):
-            for v in range(w.kernel_size[1]):
-                tap = (c * w.kernel_size[0] + u) * w.kernel_size[1] + v
-                for i in range(w.output_size[0]):
-                    for j in range(w.output_size[1]):
-                        y = i * w.stride[0] + u * w.dilation[0] - top
-                        x = j * w.stride[1] + v * w.dilation[1] - left
-                        if 0 <= y < w.input_size[0] and 0 <= x < w.input_size[1]:
-                            reads.append((tap, i * w.output_size[1] + j, (c, y, x)))
-    return reads
+def _reads(w: Windows, channels: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield (c, tap, window, y, x) where a tap of a window lies on the image, not on padding."""
+    for window, (i, j) in enumerate(np.ndindex(*w.output_size)):
+        for u, v, y, x in w.reads(i, j):
+            for c in range(channels):
+                yield c, (c * w.kernel_size[0] + u) * w.kernel_size[1] + v, window, y, x
 
 
 __all__ = [

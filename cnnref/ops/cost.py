@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from cnnref._checks import as_int
 from cnnref.ops import _tables
-from cnnref.ops._checks import as_int
 from cnnref.ops.layers import Branches, Layer, Shape, as_shape, walk
 
 

@@ -1,18 +1,19 @@
-"""The gradients of a convolution: to its input, its weight and its bias."""
+"""The gradients of a convolution with respect to its input, its weight and its bias."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Conv2dArguments, as_images, as_int, check_conv2d
-from cnnref.ops.convolution import _windows
-from cnnref.ops.transposed_convolution import add_stamps, sum_dtype
-
-# As for conv2d: the windows are copied a few rows at a time, so that they stay in a core's cache.
-_BUFFER_BYTES = 1 << 20
+from cnnref._checks import as_array, as_images, as_shape
+from cnnref._dtypes import result_dtype, sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair
+from cnnref.ops.convolution import Conv2dShape, conv2d_shape
+from cnnref.ops.padding import pad2d
+from cnnref.ops.transposed_convolution import add_stamps
 
 
 def check_input_grad(
@@ -23,15 +24,19 @@ def check_input_grad(
     padding: object,
     dilation: object,
     groups: object,
-) -> tuple[Conv2dArguments, Array]:
-    """Check the arguments of `conv2d_input_grad`; the input is one zero, repeated in a view."""
-    grad, batched = as_images(output_grad, "output_grad")
-    shape = _as_size(input_size, "input_size", (3, 4))
-    zeros = np.broadcast_to(np.zeros((), grad.dtype), shape)
-    a = check_conv2d(zeros, weight, None, stride, padding, dilation, groups)
-    # The weight may raise the dtype; the view must not become an array for it.
-    a = a._replace(input=np.broadcast_to(np.zeros((), a.dtype), a.input.shape))
-    return a, _fitting(grad, batched, a)
+) -> tuple[Conv2dShape, Array, Array]:
+    """Check the arguments of `conv2d_input_grad`.
+
+    Returns:
+        The shape of the convolution; its weight and the output gradient with a batch axis, both in
+        the result's dtype.
+    """
+    shape = as_shape(input_size, "input_size", "(C, H, W) or (N, C, H, W)", (3, 4))
+    filters = as_array(weight, "weight")
+    a = conv2d_shape(shape, filters.shape, stride, padding, dilation, groups)
+    grad = _check_output_grad(output_grad, a, batched=len(shape) == 4)
+    dtype = result_dtype(weight=filters, output_grad=grad)
+    return a, filters.astype(dtype, copy=False), grad.astype(dtype, copy=False)
 
 
 def check_weight_grad(
@@ -42,41 +47,40 @@ def check_weight_grad(
     padding: object,
     dilation: object,
     groups: object,
-) -> tuple[Conv2dArguments, Array]:
-    """Check the arguments of `conv2d_weight_grad`; the weight is one zero, repeated in a view."""
-    grad, batched = as_images(output_grad, "output_grad")
-    zeros = np.broadcast_to(np.zeros((), grad.dtype), _as_size(weight_size, "weight_size", (4,)))
-    a = check_conv2d(input, zeros, None, stride, padding, dilation, groups)
-    return a, _fitting(grad, batched, a)
+) -> tuple[Conv2dShape, Array, Array]:
+    """Check the arguments of `conv2d_weight_grad`.
+
+    Returns:
+        The shape of the convolution; its input and the output gradient with a batch axis, both in
+        the result's dtype.
+    """
+    images, batched = as_images(input)
+    shape = as_shape(weight_size, "weight_size", "(O, C / groups, kH, kW)", (4,))
+    a = conv2d_shape(images.shape, shape, stride, padding, dilation, groups)
+    grad = _check_output_grad(output_grad, a, batched)
+    dtype = result_dtype(input=images, output_grad=grad)
+    return a, images.astype(dtype, copy=False), grad.astype(dtype, copy=False)
 
 
-def _as_size(value: object, name: str, lengths: tuple[int, ...]) -> tuple[int, ...]:
-    wanted = "(O, C / groups, kH, kW)" if lengths == (4,) else "(C, H, W) or (N, C, H, W)"
-    if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, str):
-        raise TypeError(f"`{name}` (={value!r}) must be a shape, {wanted}")
-    if len(value) not in lengths:
-        raise ValueError(f"`{name}` (={value!r}) must be {wanted}")
-    return tuple(as_int(size, name, 0) for size in value)
-
-
-def _fitting(grad: Array, batched: bool, a: Conv2dArguments) -> Array:
-    """Return the output gradient in the result's dtype, if it has the shape of the output."""
-    shape = (len(a.input), len(a.weight), *a.output_size)
-    if grad.shape != shape or batched != a.batched:
-        given, output = (x if y else x[1:] for x, y in ((grad.shape, batched), (shape, a.batched)))
+def _check_output_grad(output_grad: object, a: Conv2dShape, batched: bool) -> Array:
+    """Return the output gradient with a batch axis, if it has the shape of the output."""
+    grad = as_array(output_grad, "output_grad")
+    shape = a.output_shape if batched else a.output_shape[1:]
+    if grad.shape != shape:
         raise ValueError(
-            f"`output_grad` has shape {given}; the output of this convolution has shape {output}"
+            f"`output_grad` has shape {grad.shape}; the output of this convolution has shape "
+            f"{shape}"
         )
-    return grad.astype(a.dtype, copy=False)
+    return grad if batched else grad[None]
 
 
 def conv2d_input_grad_loops(
     input_size: Sequence[int],
     weight: npt.ArrayLike,
     output_grad: npt.ArrayLike,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Pass the output's gradient back to the input: the chain rule, one loop an index.
@@ -90,39 +94,29 @@ def conv2d_input_grad_loops(
     Source:
         The chain rule applied to the sum in `conv2d_loops`.
     """
-    a, output_grad = check_input_grad(
+    a, filters, grad = check_input_grad(
         input_size, weight, output_grad, stride, padding, dilation, groups
     )
-    (top, _), (left, _) = a.padding
-    images, _, height, width = a.input.shape
-    filters, group_channels, kernel_height, kernel_width = a.weight.shape
-    grad = np.zeros(a.input.shape, sum_dtype(a.dtype))
-
-    for n in range(images):
-        for o in range(filters):
-            first = o // (filters // a.groups) * group_channels
-            for i in range(a.output_size[0]):
-                for j in range(a.output_size[1]):
-                    for c in range(group_channels):
-                        for u in range(kernel_height):
-                            for v in range(kernel_width):
-                                y = i * a.stride[0] + u * a.dilation[0] - top
-                                x = j * a.stride[1] + v * a.dilation[1] - left
-                                if 0 <= y < height and 0 <= x < width:
-                                    # Output (i, j) read pixel (y, x) times this weight.
-                                    share = a.weight[o, c, u, v] * output_grad[n, o, i, j]
-                                    grad[n, first + c, y, x] += share
-    grad = grad.astype(a.dtype, copy=False)
-    return grad if a.batched else grad[0]
+    dtype = sum_dtype(grad.dtype)
+    weights, grads = filters.astype(dtype), grad.astype(dtype)
+    result = np.zeros((a.images, a.channels, *a.input_size), dtype)
+    for n, o, i, j in np.ndindex(*a.output_shape):
+        for c in range(filters.shape[1]):
+            for u, v, y, x in a.reads(i, j):
+                # Output (i, j) is the sum of pixel (y, x) times this weight, and others.
+                share = weights[o, c, u, v] * grads[n, o, i, j]
+                result[n, a.first_channel(o) + c, y, x] += share
+    result = result.astype(grad.dtype, copy=False)
+    return result if len(input_size) == 4 else result[0]
 
 
 def conv2d_input_grad(
     input_size: Sequence[int],
     weight: npt.ArrayLike,
     output_grad: npt.ArrayLike,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Gradient of a convolution to its input: the transposed convolution of the output gradient.
@@ -162,20 +156,20 @@ def conv2d_input_grad(
     Source:
         `torch.nn.grad.conv2d_input`; Dumoulin & Visin, arXiv:1603.07285, section 4.1.
     """
-    a, grad = check_input_grad(input_size, weight, output_grad, stride, padding, dilation, groups)
-    size = (a.input.shape[2], a.input.shape[3])
-    result = add_stamps(grad, a.weight, size, a.stride, a.padding, a.dilation, a.groups)
-    result = result.astype(a.dtype, copy=False)
-    return result if a.batched else result[0]
+    a, filters, grad = check_input_grad(
+        input_size, weight, output_grad, stride, padding, dilation, groups
+    )
+    result = add_stamps(grad, filters, a, a.groups).astype(grad.dtype, copy=False)
+    return result if len(input_size) == 4 else result[0]
 
 
 def conv2d_weight_grad_loops(
     input: npt.ArrayLike,
     weight_size: Sequence[int],
     output_grad: npt.ArrayLike,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Pass the output's gradient back to the weight: the chain rule, one loop an index.
@@ -189,38 +183,29 @@ def conv2d_weight_grad_loops(
     Source:
         The chain rule applied to the sum in `conv2d_loops`.
     """
-    a, output_grad = check_weight_grad(
+    a, images, grad = check_weight_grad(
         input, weight_size, output_grad, stride, padding, dilation, groups
     )
-    (top, _), (left, _) = a.padding
-    images, _, height, width = a.input.shape
-    filters, group_channels, kernel_height, kernel_width = a.weight.shape
-    grad = np.zeros(a.weight.shape, sum_dtype(a.dtype))
-
-    for n in range(images):
-        for o in range(filters):
-            first = o // (filters // a.groups) * group_channels
-            for i in range(a.output_size[0]):
-                for j in range(a.output_size[1]):
-                    for c in range(group_channels):
-                        for u in range(kernel_height):
-                            for v in range(kernel_width):
-                                y = i * a.stride[0] + u * a.dilation[0] - top
-                                x = j * a.stride[1] + v * a.dilation[1] - left
-                                if 0 <= y < height and 0 <= x < width:  # else padding: zero
-                                    # Output (i, j) used this weight times pixel (y, x).
-                                    pixel = a.input[n, first + c, y, x]
-                                    grad[o, c, u, v] += pixel * output_grad[n, o, i, j]
-    return grad.astype(a.dtype, copy=False)
+    dtype = sum_dtype(grad.dtype)
+    padded, grads = pad2d(images.astype(dtype), a.padding), grad.astype(dtype)
+    result = np.zeros(weight_size, dtype)
+    for n, o, i, j in np.ndindex(*a.output_shape):
+        for c, u, v in np.ndindex(*result.shape[1:]):
+            y = i * a.stride[0] + u * a.dilation[0]
+            x = j * a.stride[1] + v * a.dilation[1]
+            # Output (i, j) is the sum of this weight times pixel (y, x), and others.
+            pixel = padded[n, a.first_channel(o) + c, y, x]
+            result[o, c, u, v] += pixel * grads[n, o, i, j]
+    return result.astype(grad.dtype, copy=False)
 
 
 def conv2d_weight_grad(
     input: npt.ArrayLike,
     weight_size: Sequence[int],
     output_grad: npt.ArrayLike,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
     r"""Gradient of a convolution to its weight: the input correlated with the output gradient.
@@ -260,41 +245,21 @@ def conv2d_weight_grad(
     Source:
         `torch.nn.grad.conv2d_weight`.
     """
-    a, grad = check_weight_grad(input, weight_size, output_grad, stride, padding, dilation, groups)
-    dtype = sum_dtype(a.dtype)
-    images, channels, height, width = a.input.shape
-    filters, group_channels, kernel_height, kernel_width = a.weight.shape
-    (top, bottom), (left, right) = a.padding
-    rows, columns = a.output_size
-    taps = group_channels * kernel_height * kernel_width
-
-    grad = grad.astype(dtype, copy=False).reshape(
-        images, a.groups, filters // a.groups, rows * columns
+    a, images, grad = check_weight_grad(
+        input, weight_size, output_grad, stride, padding, dilation, groups
     )
-    result = np.zeros((a.groups, filters // a.groups, taps), dtype)
+    dtype = sum_dtype(grad.dtype)
+    grads = grad.astype(dtype, copy=False).reshape(
+        a.images, a.groups, a.filters // a.groups, a.positions
+    )
+    result = np.zeros((a.groups, a.filters // a.groups, math.prod(weight_size[1:])), dtype)
     product = np.empty(result.shape[1:], dtype)
-    block = max(1, min(rows, _BUFFER_BYTES // (taps * columns * dtype.itemsize)))
-    buffer = np.empty(taps * block * columns, dtype)
-    frame = None
-    if top or bottom or left or right:
-        frame = np.zeros((channels, top + height + bottom, left + width + right), a.dtype)
-
-    for n in range(images):
-        if frame is not None:
-            frame[:, top : top + height, left : left + width] = a.input[n]
-        windows = _windows(np.ascontiguousarray(a.input[n]) if frame is None else frame, a)
-        for g in range(a.groups):
-            group = windows[g * group_channels : (g + 1) * group_channels]
-            for start in range(0, rows, block):
-                part = group[:, :, :, start : start + block]
-                # The same windows side by side as in conv2d, one a column ...
-                patches = buffer[: part.size].reshape(part.shape)
-                patches[...] = part
-                cells = grad[n, g, :, start * columns : (start + part.shape[3]) * columns]
-                # ... each times the gradient of the output cell that read it, all summed at once.
-                np.matmul(cells, patches.reshape(taps, -1).T, out=product)
-                result[g] += product
-    return result.reshape(a.weight.shape).astype(a.dtype, copy=False)
+    for n, g, cells, patches in a.patches(images, a.groups, dtype):
+        # The same windows as in conv2d, one per column, each times the gradient of the output cell
+        # that read it, all summed at once.
+        np.matmul(grads[n, g, :, cells], patches.T, out=product)
+        result[g] += product
+    return result.reshape(weight_size).astype(grad.dtype, copy=False)
 
 
 def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
@@ -309,7 +274,7 @@ def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
     Source:
         The chain rule applied to the sum in `conv2d_loops`.
     """
-    grad, _ = as_images(output_grad, "output_grad")
+    grad, _ = as_images(output_grad, "output_grad", empty=True)
     images, filters, rows, columns = grad.shape
     result = np.zeros(filters, sum_dtype(grad.dtype))
     for n in range(images):
@@ -345,7 +310,7 @@ def conv2d_bias_grad(output_grad: npt.ArrayLike) -> Array:
     Source:
         The chain rule applied to the sum in `conv2d`.
     """
-    grad, _ = as_images(output_grad, "output_grad")
+    grad, _ = as_images(output_grad, "output_grad", empty=True)
     total: Array = grad.sum(axis=(0, 2, 3), dtype=sum_dtype(grad.dtype))
     return total.astype(grad.dtype, copy=False)
 

@@ -12,22 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
-from cnnref.ops._checks import (
-    ConvPadding,
-    IntOrPair,
-    Padding,
-    Pair,
-    Sides,
-    as_int,
-    as_padding,
-    as_pair,
-    as_sides,
-)
-from cnnref.ops._windows import check_windows
+from cnnref._checks import as_int, as_padding, as_pair, as_sides
+from cnnref._types import ConvPadding, IntOrPair, Padding, Pair, Sides
+from cnnref.ops._windows import pooling_windows
 from cnnref.ops.output_shape import output_size
-from cnnref.ops.transposed_convolution import check_conv_transpose2d
+from cnnref.ops.transposed_convolution import conv_transpose2d_shape
 
 Shape: TypeAlias = tuple[int, ...]
 """(C, H, W) of one image, or (features,) after `Flatten`."""
@@ -213,13 +202,11 @@ class ConvTranspose(Layer):
         channels = _divisible(_as_map(input_shape, self.kind)[0], "in_channels", self.groups)
         kernel = as_pair(self.kernel_size, "kernel_size", 1)
         weight_shape = (channels, self.out_channels // self.groups, *kernel)
-        # The operation's own check reads arrays; these have the shapes and take one byte.
-        image, weight = (np.broadcast_to(np.int8(0), s) for s in (input_shape, weight_shape))
-        args = check_conv_transpose2d(
-            image, weight, None, self.stride, self.padding, self.output_padding, self.groups,
+        shape = conv_transpose2d_shape(
+            input_shape, weight_shape, self.stride, self.padding, self.output_padding, self.groups,
             self.dilation,
         )  # fmt: skip
-        return self.out_channels, *args.output_size
+        return self.out_channels, *shape.output_size
 
     def parameters(self, input_shape: Shape) -> int:
         """Return input channels times the cells of one stamp, and one an output channel."""
@@ -287,7 +274,7 @@ class Pool(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (C, H, W): the channels stay."""
         channels, height, width = _as_map(input_shape, self.kind)
-        return channels, *check_windows((height, width), *self.window, self.ceil_mode).output_size
+        return channels, *pooling_windows((height, width), *self.window, self.ceil_mode).output_size
 
     def other_ops(self, input_shape: Shape) -> int:
         """Return one operation for each cell of each window: a comparison, or an addition."""

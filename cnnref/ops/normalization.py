@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_array, as_int
+from cnnref._checks import IMAGE_AXES, as_array, as_flag, as_int, as_real, as_vector, refuse_empty
+from cnnref._dtypes import as_floats, float_dtype, sum_dtype
+from cnnref._types import Array
 
 
 class BatchNormResult(NamedTuple):
@@ -87,21 +88,19 @@ def batch_norm(
     x = as_array(input, "input")
     if x.ndim not in (2, 4):
         raise ValueError(f"`input` has shape {x.shape}; it must be (N, C, H, W) or (N, C)")
-    if 0 in x.shape[1:]:
-        raise ValueError(f"`input` (of shape {x.shape}) has no channels, rows or columns")
-    if not isinstance(training, (bool, np.bool_)):
-        raise TypeError(f"`training` (={training!r}) must be True or False")
-    share = _as_real(momentum, "momentum")
+    refuse_empty(x.shape[1:], "input", IMAGE_AXES)
+    as_flag(training, "training")
+    share = as_real(momentum, "momentum")
     if not 0 <= share <= 1:
         raise ValueError(f"`momentum` (={momentum!r}) must be from 0 to 1")
-    small = _as_real(eps, "eps")
+    small = as_real(eps, "eps")
     if not 0 < small < math.inf:
         raise ValueError(f"`eps` (={eps!r}) must be above 0 and finite")
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = float_dtype(x.dtype)
     channels = x.shape[1]
-    kept_mean = _as_vector(running_mean, "running_mean", channels)
-    kept_var = _as_vector(running_var, "running_var", channels)
-    scale, offset = _as_vector(weight, "weight", channels), _as_vector(bias, "bias", channels)
+    kept_mean = _per_channel(running_mean, "running_mean", channels)
+    kept_var = _per_channel(running_var, "running_var", channels)
+    scale, offset = _per_channel(weight, "weight", channels), _per_channel(bias, "bias", channels)
     if (kept_mean is None) != (kept_var is None):
         raise ValueError("`running_mean` and `running_var` must both be given, or both be None")
 
@@ -178,8 +177,8 @@ def softmax(input: npt.ArrayLike, dim: int) -> Array:
     axis = as_int(dim, "dim", -axes)
     if axis >= axes:
         raise ValueError(f"`dim` (={dim!r}) must be from {-axes} to {axes - 1}")
-    dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
-    scores = array.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
+    dtype = float_dtype(array.dtype)
+    scores = array.astype(sum_dtype(dtype), copy=False)
     scores = scores.reshape(array.shape or 1)
     with np.errstate(invalid="ignore"):  # ∞ − ∞: the NaN is the answer
         powers = np.exp(scores - scores.max(axis=axis, keepdims=True, initial=-np.inf))
@@ -207,21 +206,8 @@ def _batch_statistics(
     return mean, var, new_mean.astype(running_mean.dtype), new_var.astype(running_var.dtype)
 
 
-def _as_vector(value: object, name: str, channels: int) -> Array | None:
-    if value is None:
-        return None
-    array = as_array(value, name)
-    if array.shape != (channels,):
-        raise ValueError(
-            f"`{name}` has shape {array.shape}; it must be ({channels},), one a channel"
-        )
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def _as_real(value: object, name: str) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.number)):
-        raise TypeError(f"`{name}` (={value!r}) must be a real number")
-    return float(value)
+def _per_channel(value: object, name: str, channels: int) -> Array | None:
+    return None if value is None else as_floats(as_vector(value, name, channels, "channel"))
 
 
 __all__ = ["BatchNormResult", "batch_norm", "relu", "softmax"]

@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
 
-from cnnref.ops._checks import (
-    ConvPadding,
-    IntOrPair,
-    Pair,
-    Sides,
-    as_padding,
-    as_pair,
-    output_length,
-)
+from cnnref._checks import as_choice, as_pair, refuse_huge
+from cnnref._types import Bools, ConvPadding, IntOrPair, Pair, Sides
+from cnnref.ops._windows import sliding_windows
 
-_AXES = ("height", "width")
+_Size = TypeVar("_Size", int, Pair)
 
 
 @overload
 def output_size(
-    input_size: int,
+    input_size: _Size,
     kernel_size: int,
-    stride: IntOrPair = 1,
-    padding: ConvPadding = 0,
-    dilation: IntOrPair = 1,
-    ceil_mode: bool = False,
-) -> int: ...
-@overload
-def output_size(
-    input_size: Pair,
-    kernel_size: IntOrPair,
-    stride: IntOrPair = 1,
-    padding: ConvPadding = 0,
-    dilation: IntOrPair = 1,
-    ceil_mode: bool = False,
-) -> Pair: ...
-@overload
-def output_size(
-    input_size: int,
-    kernel_size: Pair,
-    stride: IntOrPair = 1,
-    padding: ConvPadding = 0,
-    dilation: IntOrPair = 1,
-    ceil_mode: bool = False,
-) -> Pair: ...
+    stride: IntOrPair = ...,
+    padding: ConvPadding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
+) -> _Size: ...
 @overload
 def output_size(
     input_size: IntOrPair,
-    kernel_size: IntOrPair,
-    stride: IntOrPair = 1,
-    padding: ConvPadding = 0,
-    dilation: IntOrPair = 1,
-    ceil_mode: bool = False,
-) -> int | Pair: ...
+    kernel_size: Pair,
+    stride: IntOrPair = ...,
+    padding: ConvPadding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
+) -> Pair: ...
 def output_size(
     input_size: IntOrPair,
     kernel_size: IntOrPair,
@@ -98,9 +73,10 @@ def output_size(
         Dumoulin & Visin, arXiv:1603.07285, section 2.4, relationship 6, and section 5.1 for
         dilation; `ceil_mode` as in `torch.nn.MaxPool2d`.
     """
-    geometry = _Geometry(input_size, kernel_size, stride, padding, dilation)
-    height, width = (geometry.length(axis, bool(ceil_mode)) for axis in (0, 1))
-    if isinstance(input_size, (tuple, list)) or isinstance(kernel_size, (tuple, list)):
+    size = as_pair(input_size, "input_size", 1)
+    w = sliding_windows(size, kernel_size, stride, padding, dilation, ceil_mode)
+    height, width = w.output_size
+    if np.ndim(input_size) or np.ndim(kernel_size):
         return height, width
     if height != width:
         raise ValueError(
@@ -146,8 +122,7 @@ def same_padding(
     Source:
         TensorFlow, `tf.nn` "Notes on padding"; ONNX operator `Conv`, attribute `auto_pad`.
     """
-    if extra not in ("end", "start"):
-        raise ValueError(f"`extra` (={extra!r}) must be 'end' or 'start'")
+    as_choice(extra, "extra", ("end", "start"))
     size, kernel = as_pair(input_size, "input_size", 1), as_pair(kernel_size, "kernel_size", 1)
     step, gap = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
 
@@ -167,7 +142,7 @@ def unread_pixels(
     stride: IntOrPair = 1,
     padding: ConvPadding = 0,
     dilation: IntOrPair = 1,
-) -> npt.NDArray[np.bool_]:
+) -> Bools:
     """Return which input pixels no window reads.
 
     A pixel is unread if the floor of the output size drops it at the bottom or the right, or if it
@@ -191,48 +166,13 @@ def unread_pixels(
         >>> unread_pixels(4, kernel_size=3, stride=2)[-1]
         array([ True,  True,  True,  True])
     """
-    geometry = _Geometry(input_size, kernel_size, stride, padding, dilation)
-    read_rows, read_columns = geometry.read(0), geometry.read(1)
-    return ~np.logical_and.outer(read_rows, read_columns)
-
-
-class _Geometry:
-    """The five settings of a sliding window as pairs."""
-
-    def __init__(
-        self,
-        input_size: IntOrPair,
-        kernel_size: IntOrPair,
-        stride: IntOrPair,
-        padding: ConvPadding,
-        dilation: IntOrPair,
-    ) -> None:
-        self.size = as_pair(input_size, "input_size", 1)
-        self.kernel = as_pair(kernel_size, "kernel_size", 1)
-        self.stride = as_pair(stride, "stride", 1)
-        self.dilation = as_pair(dilation, "dilation", 1)
-        self.padding = as_padding(padding, self.kernel, self.stride, self.dilation)
-
-    def length(self, axis: int, ceil_mode: bool = False) -> int:
-        """Return the number of windows along an axis."""
-        size, step, (before, after) = self.size[axis], self.stride[axis], self.padding[axis]
-        padded = before + size + after
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        if ceil_mode and padded < reach < padded + step:
-            return 1  # too large by less than a step: rounded up to one window, as in PyTorch
-        length = output_length(
-            size, self.kernel[axis], step, self.padding[axis], self.dilation[axis], _AXES[axis]
-        )
-        # The window that rounding up adds starts at length * step; it counts only if that is
-        # still inside the image or the padding before it.
-        if ceil_mode and (padded - reach) % step and length * step < size + before:
-            return length + 1
-        return length
-
-    def read(self, axis: int) -> npt.NDArray[np.bool_]:
-        """Return which pixels along an axis some tap of some window reads."""
-        starts = np.arange(self.length(axis)) * self.stride[axis] - self.padding[axis][0]
-        taps = starts[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
-        read = np.zeros(self.size[axis], dtype=bool)
-        read[taps[(taps >= 0) & (taps < self.size[axis])]] = True
-        return read
+    size = as_pair(input_size, "input_size", 1)
+    w = sliding_windows(size, kernel_size, stride, padding, dilation)
+    refuse_huge(size, "input_size", input_size)
+    read = []
+    for axis in (0, 1):
+        pixels = np.zeros(size[axis], bool)
+        for _, _, some in w.spans(axis):
+            pixels[some] = True
+        read.append(pixels)
+    return ~np.logical_and.outer(*read)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Padding, as_images, as_sides
+from cnnref._checks import AXES, as_choice, as_images, as_real, as_sides, refuse_huge, shown
+from cnnref._types import Array, Padding
 
 PaddingMode = Literal["constant", "reflect", "replicate", "circular"]
 
@@ -55,12 +57,13 @@ def pad2d(
         Dumoulin & Visin, "A guide to convolution arithmetic for deep learning",
         arXiv:1603.07285, section 2.2; modes as `torch.nn.functional.pad`.
     """
-    images, batched = as_images(input)
+    images, batched = as_images(input, empty=True)
     sides = as_sides(padding)
-    if mode not in _NUMPY_MODE:
-        raise ValueError(f"`mode` (={mode!r}) must be one of {', '.join(map(repr, _NUMPY_MODE))}")
-    for size, side, axis in zip(images.shape[2:], sides, ("height", "width"), strict=True):
+    as_choice(mode, "mode", _NUMPY_MODE)
+    for size, side, axis in zip(images.shape[2:], sides, AXES, strict=True):
         _check_fill(mode, size, max(side), axis)
+    size = (sum(side) + n for n, side in zip(images.shape[2:], sides, strict=True))
+    refuse_huge((*images.shape[:2], *size), "padding", padding)
     options: dict[str, Any] = {}
     if mode == "constant":
         options["constant_values"] = _fitting(value, images.dtype)
@@ -82,13 +85,19 @@ def _check_fill(mode: str, size: int, amount: int, axis: str) -> None:
 
 def _fitting(value: object, dtype: np.dtype[Any]) -> Any:
     """Return ``value`` in ``dtype``; refuse to change it silently (0.5 in an integer image)."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"`value` (={value!r}) must be a number")
+    does_not_fit = TypeError(f"`value` (={shown(value)}) does not fit an input of dtype {dtype}")
     if dtype.kind == "f":
-        return dtype.type(value)
+        number = as_real(value, "value")
+        if math.isfinite(number) and abs(number) > np.finfo(dtype).max:
+            raise does_not_fit  # it would become infinite
+        return dtype.type(number)
+    if not isinstance(value, (int, np.integer)):
+        number = as_real(value, "value")
+        if not number.is_integer():
+            raise does_not_fit
+        value = int(number)
+    as_real(value, "value")
     bounds = np.iinfo(dtype)
-    if value != value or value in (float("inf"), float("-inf")) or int(value) != value:
-        raise TypeError(f"`value` (={value!r}) does not fit an input of dtype {dtype}")
     if not bounds.min <= value <= bounds.max:
-        raise TypeError(f"`value` (={value!r}) does not fit an input of dtype {dtype}")
+        raise does_not_fit
     return int(value)

@@ -8,47 +8,39 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_int
-from cnnref.ops._windows import Windows, as_flag, as_pooled_images, check_windows
+from cnnref._checks import as_flag, as_images, as_int
+from cnnref._dtypes import sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair, typed_like
+from cnnref.ops._windows import Windows, pooling_windows
 
 
 @overload
 def max_pool2d_loops(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
-    return_indices: Literal[False] = False,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = ...,
+    padding: ConvPadding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
+    return_indices: Literal[False] = ...,
 ) -> Array: ...
 @overload
 def max_pool2d_loops(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = ...,
+    padding: ConvPadding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
     *,
     return_indices: Literal[True],
 ) -> tuple[Array, Array]: ...
-@overload
 def max_pool2d_loops(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Array | tuple[Array, Array]: ...
-def max_pool2d_loops(
-    input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Array | tuple[Array, Array]:
@@ -63,66 +55,32 @@ def max_pool2d_loops(
     Source:
         `torch.nn.functional.max_pool2d`.
     """
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     with_indices = as_flag(return_indices, "return_indices")
     count, channels, height, width = images.shape
-    w = check_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
+    w = pooling_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
     output = np.empty((count, channels, *w.output_size), images.dtype)
     indices = np.empty(output.shape, np.int64)
 
     for n, c, i, j in np.ndindex(*output.shape):
         best: Any = None
-        for u in range(w.kernel_size[0]):
-            for v in range(w.kernel_size[1]):
-                y = i * w.stride[0] + u * w.dilation[0] - w.padding[0][0]
-                x = j * w.stride[1] + v * w.dilation[1] - w.padding[1][0]
-                if 0 <= y < height and 0 <= x < width:  # else padding: never the largest
-                    value = images[n, c, y, x]
-                    if best is None or value > best or math.isnan(value):
-                        best, indices[n, c, i, j] = value, y * width + x
+        for _, _, y, x in w.reads(i, j):  # the cells on the image: padding is never the largest
+            value = images[n, c, y, x]
+            if best is None or value > best or math.isnan(value):
+                best, indices[n, c, i, j] = value, y * width + x
         output[n, c, i, j] = best
     if not batched:
         output, indices = output[0], indices[0]
     return (output, indices) if with_indices else output
 
 
-@overload
+@typed_like(max_pool2d_loops)
 def max_pool2d(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
-    return_indices: Literal[False] = False,
-) -> Array: ...
-@overload
-def max_pool2d(
-    input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
-    *,
-    return_indices: Literal[True],
-) -> tuple[Array, Array]: ...
-@overload
-def max_pool2d(
-    input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Array | tuple[Array, Array]: ...
-def max_pool2d(
-    input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Array | tuple[Array, Array]:
@@ -171,18 +129,18 @@ def max_pool2d(
     Source:
         `torch.nn.functional.max_pool2d`; Dumoulin & Visin, arXiv:1603.07285, sections 1.2 and 3.
     """
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     with_indices = as_flag(return_indices, "return_indices")
     count, channels, height, width = images.shape
-    w = check_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
+    w = pooling_windows((height, width), kernel_size, stride, padding, dilation, ceil_mode)
     output = np.full((count, channels, *w.output_size), _lowest(images.dtype), images.dtype)
-    # For each cell of the window at once over all windows: keep what is larger. Where the cell
-    # lies on padding there is nothing to compare. Image by image, which stays in the cache.
+    # For each cell of the window, in all windows at once: keep what is larger. Where the cell lies
+    # on padding there is nothing to compare. Image by image, so that each stays in the cache.
+    taps = list(w.taps())
     for result, image in zip(output, images, strict=True):
-        for rows, ys in w.spans(0):
-            for columns, xs in w.spans(1):
-                largest = result[:, rows, columns]
-                np.maximum(largest, image[:, ys, xs], out=largest)
+        for _, windows, pixels in taps:
+            largest = result[windows]
+            np.maximum(largest, image[pixels], out=largest)
     if with_indices:
         indices = _winners(images, output, w)
         return (output, indices) if batched else (output[0], indices[0])
@@ -190,28 +148,25 @@ def max_pool2d(
 
 
 def _winners(images: Array, output: Array, w: Windows) -> Array:
-    """Return where in its channel the largest value of each window stands."""
-    taps = [(row, column) for row in w.spans(0) for column in w.spans(1)]
-    # The winner's number among the cells of the window, all ones as long as there is none. Numbers
-    # of one byte and no branches make this several times faster than setting places by a mask.
+    """Return where in its channel the largest value of each window is."""
+    taps = list(w.taps())
+    # The number of the winner among the taps, all ones as long as there is none. Numbers of one
+    # byte and no branches make this several times faster than setting indices by a mask.
     dtype = np.min_scalar_type(len(taps))
     none = dtype.type(np.iinfo(dtype).max)
     numbers = np.full(output.shape, none)
     for winner, result, image in zip(numbers, output, images, strict=True):
-        for number, ((rows, ys), (columns, xs)) in enumerate(taps):
-            candidate = (image[:, ys, xs] != result[:, rows, columns]).astype(dtype)
+        for number, (_, windows, pixels) in enumerate(taps):
+            candidate = (image[pixels] != result[windows]).astype(dtype)
             candidate *= none
             candidate |= dtype.type(number)
-            lowest = winner[:, rows, columns]
+            lowest = winner[windows]
             np.minimum(lowest, candidate, out=lowest)
         if np.isnan(result).any():  # NaN equals nothing, itself included: the last one wins
-            for number, ((rows, ys), (columns, xs)) in enumerate(taps):
-                np.copyto(winner[:, rows, columns], number, where=np.isnan(image[:, ys, xs]))
+            for number, (_, windows, pixels) in enumerate(taps):
+                np.copyto(winner[windows], number, where=np.isnan(image[pixels]))
     width = w.input_size[1]
-    steps = np.add.outer(
-        np.arange(w.kernel_size[0]) * w.dilation[0] * width,
-        np.arange(w.kernel_size[1]) * w.dilation[1],
-    ).ravel()
+    steps = np.array([u * w.dilation[0] * width + v * w.dilation[1] for (u, v), _, _ in taps])
     indices: Array = steps[numbers]
     indices += np.add.outer(w.starts(0) * width, w.starts(1))
     return indices
@@ -223,9 +178,9 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
 
 def avg_pool2d_loops(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -243,31 +198,22 @@ def avg_pool2d_loops(
     """
     images, batched = _real_images(input)
     count, channels, height, width = images.shape
-    w = check_windows((height, width), kernel_size, stride, padding, 1, ceil_mode)
-    include_padding = as_flag(count_include_pad, "count_include_pad")
-    divisor = None if divisor_override is None else as_int(divisor_override, "divisor_override", 1)
-    (top, bottom), (left, right) = w.padding
+    w = pooling_windows((height, width), kernel_size, stride, padding, 1, ceil_mode)
+    divisors = window_divisors(w, count_include_pad, divisor_override)
     output = np.empty((count, channels, *w.output_size), images.dtype)
-
     for n, c, i, j in np.ndindex(*output.shape):
-        total, cells = _summed_in(images.dtype).type(0), 0
-        for u in range(w.kernel_size[0]):
-            for v in range(w.kernel_size[1]):
-                y, x = i * w.stride[0] + u - top, j * w.stride[1] + v - left
-                if 0 <= y < height and 0 <= x < width:
-                    total += images[n, c, y, x]
-                    cells += 1
-                elif include_padding and y < height + bottom and x < width + right:
-                    cells += 1  # a zero that is counted; a cell past the padding is not
-        output[n, c, i, j] = total / total.dtype.type(cells if divisor is None else divisor)
+        total = sum_dtype(images.dtype).type(0)
+        for _, _, y, x in w.reads(i, j):  # the cells on the image: padding adds zero
+            total += images[n, c, y, x]
+        output[n, c, i, j] = total / total.dtype.type(divisors[i, j])
     return output if batched else output[0]
 
 
 def avg_pool2d(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -309,13 +255,13 @@ def avg_pool2d(
     """
     images, batched = _real_images(input)
     count, channels, height, width = images.shape
-    w = check_windows((height, width), kernel_size, stride, padding, 1, ceil_mode)
+    w = pooling_windows((height, width), kernel_size, stride, padding, 1, ceil_mode)
     divisors = window_divisors(w, count_include_pad, divisor_override)
-    output = np.zeros((count, channels, *w.output_size), _summed_in(images.dtype))
+    output = np.zeros((count, channels, *w.output_size), sum_dtype(images.dtype))
+    taps = list(w.taps())
     for result, image in zip(output, images, strict=True):
-        for rows, ys in w.spans(0):
-            for columns, xs in w.spans(1):
-                result[:, rows, columns] += image[:, ys, xs]
+        for _, windows, pixels in taps:
+            result[windows] += image[pixels]
     output /= divisors.astype(output.dtype)
     output = output.astype(images.dtype, copy=False)
     return output if batched else output[0]
@@ -326,22 +272,25 @@ def window_divisors(w: Windows, count_include_pad: object, divisor_override: obj
     include_padding = as_flag(count_include_pad, "count_include_pad")
     if divisor_override is not None:
         return np.full(w.output_size, as_int(divisor_override, "divisor_override", 1))
-    return np.multiply.outer(w.counts(0, include_padding), w.counts(1, include_padding))
+    counts = []
+    for axis in (0, 1):
+        before, after = w.padding[axis] if include_padding else (0, 0)
+        starts = w.starts(axis)
+        # What sticks out past the padding, as the last window may in ceil mode, never counts.
+        stops = np.minimum(starts + w.kernel_size[axis], w.input_size[axis] + after)
+        counts.append(stops - np.maximum(starts, -before))
+    divisors: Array = np.multiply.outer(*counts)
+    return divisors
 
 
 def _real_images(input: object) -> tuple[Array, bool]:
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     if images.dtype.kind != "f":
         raise TypeError(
-            f"`input` has dtype {images.dtype}; an average of integers need not be one: convert "
-            "it to floats first"
+            f"`input` has dtype {images.dtype}; the mean of integers need not be an integer: "
+            "convert them to floats first"
         )
     return images, batched
-
-
-def _summed_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    # Half precision has too few digits to sum in.
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
 def global_avg_pool2d(input: npt.ArrayLike) -> Array:
@@ -367,7 +316,7 @@ def global_avg_pool2d(input: npt.ArrayLike) -> Array:
         Lin et al., arXiv:1312.4400, section 3.2; `torch.nn.functional.adaptive_avg_pool2d` to 1.
     """
     images, batched = _real_images(input)
-    output: Array = images.mean(axis=(2, 3), keepdims=True, dtype=_summed_in(images.dtype))
+    output: Array = images.mean(axis=(2, 3), keepdims=True, dtype=sum_dtype(images.dtype))
     output = output.astype(images.dtype, copy=False)
     return output if batched else output[0]
 
@@ -394,7 +343,7 @@ def global_max_pool2d(input: npt.ArrayLike) -> Array:
     Source:
         `torch.nn.functional.adaptive_max_pool2d` to 1.
     """
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     output: Array = images.max(axis=(2, 3), keepdims=True)
     return output if batched else output[0]
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_array, as_images, as_pair
-from cnnref.ops._windows import check_windows
+from cnnref._checks import as_array, as_images, as_pair
+from cnnref._dtypes import sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair
+from cnnref.ops._windows import pooling_windows
 from cnnref.ops.pooling import max_pool2d, window_divisors
 
 
 def max_pool2d_input_grad(
     output_grad: npt.ArrayLike,
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> Array:
     r"""Send each output's gradient back to the pixel that won its window.
@@ -68,10 +70,10 @@ def max_pool2d_input_grad(
 
 def avg_pool2d_input_grad(
     output_grad: npt.ArrayLike,
-    input_size: object,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -111,23 +113,23 @@ def avg_pool2d_input_grad(
     Source:
         The backward pass of `torch.nn.functional.avg_pool2d`.
     """
-    gradients, batched = as_images(output_grad, "output_grad")
+    gradients, batched = as_images(output_grad, "output_grad", empty=True)
     if gradients.dtype.kind != "f":
         raise TypeError(
             f"`output_grad` has dtype {gradients.dtype}; its shares need not be integers: convert "
             "it to floats first"
         )
     size = as_pair(input_size, "input_size", 1)
-    w = check_windows(size, kernel_size, stride, padding, 1, ceil_mode)
+    w = pooling_windows(size, kernel_size, stride, padding, 1, ceil_mode)
     given = gradients if batched else gradients[0]
     _check_shape(given, (*given.shape[:-2], *w.output_size))
-    summed_in = np.float32 if gradients.dtype == np.float16 else gradients.dtype
-    shares = gradients / window_divisors(w, count_include_pad, divisor_override).astype(summed_in)
-    result = np.zeros((*gradients.shape[:2], *size), summed_in)
+    divisors = window_divisors(w, count_include_pad, divisor_override)
+    shares = gradients / divisors.astype(sum_dtype(gradients.dtype))
+    result = np.zeros((*gradients.shape[:2], *size), shares.dtype)
+    taps = list(w.taps())
     for image, share in zip(result, shares, strict=True):
-        for rows, ys in w.spans(0):
-            for columns, xs in w.spans(1):
-                image[:, ys, xs] += share[:, rows, columns]
+        for _, windows, pixels in taps:
+            image[pixels] += share[windows]
     result = result.astype(gradients.dtype, copy=False)
     return result if batched else result[0]
 

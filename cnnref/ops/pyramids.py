@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Pair, as_array, as_images, as_int, as_pair
+from cnnref._checks import AXES, as_array, as_images, as_int, as_pair
+from cnnref._dtypes import as_floats
+from cnnref._types import Array, Pair
 from cnnref.ops.convolution import conv2d
 from cnnref.ops.padding import PaddingMode, pad2d
 
@@ -199,7 +201,7 @@ def gaussian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
     images, batched = as_images(input)
     count = as_int(levels, "levels", 1)
     _check_levels((images.shape[2], images.shape[3]), count)
-    pyramid = [_as_floats(images if batched else images[0]).copy()]
+    pyramid = [as_floats(images if batched else images[0]).copy()]
     while len(pyramid) < count:
         pyramid.append(pyramid_reduce(pyramid[-1]))
     return pyramid
@@ -267,7 +269,7 @@ def laplacian_reconstruct(pyramid: Sequence[npt.ArrayLike]) -> Array:
         P. J. Burt and E. H. Adelson, "The Laplacian Pyramid as a Compact Image Code", IEEE
         Transactions on Communications 31(4), 1983, section "The Laplacian pyramid".
     """
-    levels = [_as_floats(as_array(level, "pyramid")) for level in pyramid]
+    levels = [as_floats(as_array(level, "pyramid")) for level in pyramid]
     if not levels:
         raise ValueError("`pyramid` holds no level")
     *differences, image = levels
@@ -296,7 +298,7 @@ def pyramid_reduce_loops(input: npt.ArrayLike) -> Array:
     """
     images, batched = as_images(input)
     _check_size(images)
-    images = _as_floats(images)
+    images = as_floats(images)
     number, channels, height, width = images.shape
     output = np.zeros((number, channels, -(-height // 2), -(-width // 2)), images.dtype)
     for n, c, i, j in np.ndindex(*output.shape):
@@ -336,21 +338,14 @@ def _taps(centre: int, size: int) -> Iterator[tuple[int, int]]:
 # Checks.
 
 
-def _as_floats(array: Array) -> Array:
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
 def _check_blur(input: object, kernel: object) -> tuple[Array, bool, npt.NDArray[Any]]:
     images, batched = as_images(input)
-    images = _as_floats(images)
+    images = as_floats(images)
     weights = as_array(kernel, "kernel")
     if weights.ndim != 1 or len(weights) % 2 == 0:
         raise ValueError(
             f"`kernel` has shape {weights.shape}; it must be one row of an odd number of weights"
         )
-    for count, name in zip(images.shape[1:], ("channels", "rows", "columns"), strict=True):
-        if not count:
-            raise ValueError(f"`input` (of shape {images.shape}) has no {name}")
     return images, batched, weights.astype(images.dtype)
 
 
@@ -376,13 +371,13 @@ def _check_levels(size: Pair, levels: int) -> None:
 def _check_expand(input: object, size: object) -> tuple[Array, bool, Pair]:
     images, batched = as_images(input)
     target = as_pair(size, "size", 1)
-    for have, want, axis in zip(images.shape[2:], target, ("height", "width"), strict=True):
+    for have, want, axis in zip(images.shape[2:], target, AXES, strict=True):
         if want not in (2 * have, 2 * have - 1) or want < _SMALLEST:
             raise ValueError(
                 f"`size` (={size!r}) does not fit: {axis} {have} expands to {2 * have - 1} or "
                 f"{2 * have}, and to at least {_SMALLEST}"
             )
-    return _as_floats(images), batched, target
+    return as_floats(images), batched, target
 
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cnnref._types import Pair
 from cnnref.ops import _tables
-from cnnref.ops._checks import Pair
 from cnnref.ops.layers import Branches, ConvTranspose, Layer, Window, as_layers
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_images, as_int
+from cnnref._checks import as_images, as_int
+from cnnref._types import Array
 
 
 def space_to_depth_loops(input: npt.ArrayLike, block_size: int) -> Array:
@@ -23,15 +24,8 @@ def space_to_depth_loops(input: npt.ArrayLike, block_size: int) -> Array:
     images, batched, r = _check_space_to_depth(input, block_size)
     batch, channels, height, width = images.shape
     output = np.empty((batch, channels * r * r, height // r, width // r), images.dtype)
-    for n in range(batch):
-        for c in range(channels):
-            for u in range(r):
-                for v in range(r):
-                    for i in range(height // r):
-                        for j in range(width // r):
-                            output[n, (c * r + u) * r + v, i, j] = images[
-                                n, c, i * r + u, j * r + v
-                            ]
+    for n, c, u, v, i, j in np.ndindex(batch, channels, r, r, height // r, width // r):
+        output[n, (c * r + u) * r + v, i, j] = images[n, c, i * r + u, j * r + v]
     return output if batched else output[0]
 
 
@@ -94,15 +88,8 @@ def depth_to_space_loops(input: npt.ArrayLike, block_size: int) -> Array:
     images, batched, r = _check_depth_to_space(input, block_size)
     batch, channels, height, width = images.shape
     output = np.empty((batch, channels // (r * r), height * r, width * r), images.dtype)
-    for n in range(batch):
-        for c in range(channels // (r * r)):
-            for u in range(r):
-                for v in range(r):
-                    for i in range(height):
-                        for j in range(width):
-                            output[n, c, i * r + u, j * r + v] = images[
-                                n, (c * r + u) * r + v, i, j
-                            ]
+    for n, c, u, v, i, j in np.ndindex(batch, channels // (r * r), r, r, height, width):
+        output[n, c, i * r + u, j * r + v] = images[n, (c * r + u) * r + v, i, j]
     return output if batched else output[0]
 
 
@@ -170,11 +157,6 @@ def _check_depth_to_space(input: object, block_size: object) -> tuple[Array, boo
 def _check(input: object, block_size: object) -> tuple[Array, bool, int]:
     images, batched = as_images(input)
     block = as_int(block_size, "block_size", 1)
-    if 0 in images.shape[1:]:
-        parts = ("channels", "rows", "columns")
-        raise ValueError(
-            f"`input` (of shape {images.shape[1:]}) has no {parts[images.shape[1:].index(0)]}"
-        )
     return images, batched, block
 
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Pair, as_array, as_images, output_length
+from cnnref._checks import IMAGE_AXES, as_array, as_images, refuse_empty
+from cnnref._dtypes import float_dtype, result_dtype
+from cnnref._types import Array
+from cnnref.ops._windows import Windows, sliding_windows
 from cnnref.ops.convolution import conv2d
-
-# As in `conv2d`: a block of windows stays in a core's cache while it is worked on.
-_BUFFER_BYTES = 1 << 20
 
 
 def cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) -> Array:
@@ -64,21 +64,18 @@ def normalized_cross_correlation_loops(input: npt.ArrayLike, template: npt.Array
     """
     a = _check(input, template, needs_contrast=True)
     _, height, width = a.template.shape
-    rows, columns = a.output_size
-    output = np.zeros((len(a.input), 1, rows, columns))
+    output = np.zeros((len(a.input), 1, *a.windows.output_size))
 
     wanted = _deviations(a.template)
-    for n in range(len(a.input)):
-        for i in range(rows):
-            for j in range(columns):
-                found = _deviations(a.input[n, :, i : i + height, j : j + width])
-                lengths = math.hypot(*found), math.hypot(*wanted)
-                if lengths[0] == 0:  # a flat window: no pattern, so no likeness
-                    continue
-                cosine = 0.0
-                for p, q in zip(found, wanted, strict=True):
-                    cosine += p / lengths[0] * (q / lengths[1])
-                output[n, 0, i, j] = min(max(cosine, -1.0), 1.0) if cosine == cosine else cosine
+    for n, _, i, j in np.ndindex(*output.shape):
+        found = _deviations(a.input[n, :, i : i + height, j : j + width])
+        lengths = math.hypot(*found), math.hypot(*wanted)
+        if lengths[0] == 0:  # a flat window: no pattern, so no likeness
+            continue
+        cosine = 0.0
+        for p, q in zip(found, wanted, strict=True):
+            cosine += p / lengths[0] * (q / lengths[1])
+        output[n, 0, i, j] = min(max(cosine, -1.0), 1.0) if cosine == cosine else cosine
     output = output.astype(a.dtype)
     return output if a.batched else output[0]
 
@@ -134,26 +131,13 @@ def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) 
         mean, which costs more and keeps the digits.
     """
     a = _check(input, template, needs_contrast=True)
-    images = len(a.input)
-    _, height, width = a.template.shape
-    rows, columns = a.output_size
-    pixels = a.template.size
-
-    wanted = a.template.astype(np.float64).reshape(pixels)
-    wanted = _unit(wanted[:, None])[:, 0]
-    output = np.empty((images, rows * columns))
-    block = max(1, min(rows, _BUFFER_BYTES // (8 * pixels * columns)))
-    for n in range(images):
-        windows = np.lib.stride_tricks.sliding_window_view(a.input[n], (height, width), (1, 2))
-        for start in range(0, rows, block):
-            part = windows[:, start : start + block].transpose(0, 3, 4, 1, 2)
-            # The windows of these rows, one a column, as float64 copies.
-            patches = part.astype(np.float64, order="C").reshape(pixels, -1)
-            cells = slice(start * columns, start * columns + patches.shape[1])
-            np.matmul(wanted, _unit(patches), out=output[n, cells])
+    wanted = _unit(a.template.astype(np.float64).reshape(-1, 1))[:, 0]
+    output = np.empty((len(a.input), a.windows.positions))
+    for n, _, cells, patches in a.windows.patches(a.input, 1, output.dtype):
+        np.matmul(wanted, _unit(patches), out=output[n, cells])
     # Rounding can carry the cosine a little past its bounds.
     np.clip(output, -1, 1, out=output)
-    result = output.reshape(images, 1, rows, columns).astype(a.dtype, copy=False)
+    result = output.reshape(len(a.input), 1, *a.windows.output_size).astype(a.dtype, copy=False)
     return result if a.batched else result[0]
 
 
@@ -176,7 +160,7 @@ def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 class _Arguments(NamedTuple):
     input: Array
     template: Array
-    output_size: Pair
+    windows: Windows
     dtype: np.dtype[Any]
     batched: bool
 
@@ -186,20 +170,14 @@ def _check(input: object, template: object, *, needs_contrast: bool = False) -> 
     patch = as_array(template, "template")
     if patch.ndim != 3:
         raise ValueError(f"`template` has shape {patch.shape}; it must be (C, h, w)")
-    for shape, name in ((patch.shape, "template"), (images.shape[1:], "input")):
-        if 0 in shape:
-            part = ("channels", "rows", "columns")[shape.index(0)]
-            raise ValueError(f"`{name}` has no {part}: its shape is {shape}")
+    refuse_empty(patch.shape, "template", IMAGE_AXES)
     if patch.shape[0] != images.shape[1]:
         raise ValueError(
             f"`template` has {patch.shape[0]} channels and `input` has {images.shape[1]}; "
             "they must have the same number"
         )
-    height, width = (
-        output_length(images.shape[axis + 1], patch.shape[axis], 1, (0, 0), 1, name)
-        for axis, name in ((1, "height"), (2, "width"))
-    )
-    dtype = np.result_type(images.dtype, patch.dtype)
+    windows = sliding_windows((images.shape[2], images.shape[3]), patch.shape[1:])
+    dtype = result_dtype(input=images, template=patch)
     if needs_contrast:
         if not np.isfinite(patch).all():
             raise ValueError("`template` must be finite: it holds NaN or an infinity")
@@ -208,8 +186,8 @@ def _check(input: object, template: object, *, needs_contrast: bool = False) -> 
                 f"`template` is flat (every pixel is {patch.flat[0]}): it has no pattern to look "
                 "for, and its normalised response would be 0 / 0"
             )
-        dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    return _Arguments(images, patch, (height, width), dtype, batched)
+        dtype = float_dtype(dtype)
+    return _Arguments(images, patch, windows, dtype, batched)
 
 
 __all__ = [

@@ -2,142 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Pair, Sides, as_array, as_images, as_int, as_pair, as_sides
-
-# The stamps are made a few rows at a time, so that they are still in a core's cache when added.
-_BUFFER_BYTES = 1 << 20
-
-
-class ConvTranspose2dArguments(NamedTuple):
-    """The arguments of a transposed convolution in their normal form.
-
-    Attributes:
-        input: Images, shape (N, C, H, W), in the result's dtype.
-        weight: Filters, shape (C, O / groups, kH, kW), in the result's dtype.
-        bias: One number an output channel, shape (O,), in the result's dtype, or None.
-        stride: Step between neighbouring stamps (down, right), in pixels.
-        padding: ((top, bottom), (left, right)), in pixels that are cut off.
-        output_padding: Rows and columns added at the bottom and the right.
-        dilation: Distance between neighbouring taps (down, right), in pixels; 1 is dense.
-        groups: Number of groups the channels are split into.
-        output_size: Height and width of the result.
-        dtype: The result's dtype.
-        batched: Whether the caller's input had the batch axis.
-    """
-
-    input: Array
-    weight: Array
-    bias: Array | None
-    stride: Pair
-    padding: Sides
-    output_padding: Pair
-    dilation: Pair
-    groups: int
-    output_size: Pair
-    dtype: np.dtype[Any]
-    batched: bool
-
-
-def check_conv_transpose2d(
-    input: object,
-    weight: object,
-    bias: object,
-    stride: object,
-    padding: object,
-    output_padding: object,
-    groups: object,
-    dilation: object,
-) -> ConvTranspose2dArguments:
-    """Check the arguments, for the loops, the fast form, the derivation and the figure alike.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind (bool, float where an int is due, text).
-        ValueError: If shapes do not fit together, or a number is out of its range.
-    """
-    images, batched = as_images(input)
-    filters = as_array(weight, "weight")
-    if filters.ndim != 4:
-        raise ValueError(f"`weight` has shape {filters.shape}; it must be (C, O / groups, kH, kW)")
-    for shape, name in ((images.shape[1:], "input"), (filters.shape, "weight")):
-        if 0 in shape:
-            raise ValueError(f"`{name}` (of shape {shape}) has an empty axis")
-    in_channels, group_count = images.shape[1], as_int(groups, "groups", 1)
-    if in_channels % group_count:
-        raise ValueError(
-            f"`in_channels` (={in_channels}) must be divisible by `groups` (={group_count})"
-        )
-    if len(filters) != in_channels:
-        raise ValueError(
-            f"`weight` has {len(filters)} filters along its first axis; it needs one for each of "
-            f"the {in_channels} channels of `input`"
-        )
-
-    stride_pair = as_pair(stride, "stride", 1)
-    dilation_pair = as_pair(dilation, "dilation", 1)
-    sides = as_sides(padding)
-    extra = as_pair(output_padding, "output_padding", 0)
-    size = []
-    for axis, name in enumerate(("height", "width")):
-        step, spread, more = stride_pair[axis], dilation_pair[axis], extra[axis]
-        if more >= step and more >= spread:
-            raise ValueError(
-                f"`output_padding` (={more}) in {name} must be smaller than `stride` (={step}) or "
-                f"`dilation` (={spread})"
-            )
-        stamped = (images.shape[2 + axis] - 1) * step + spread * (filters.shape[2 + axis] - 1) + 1
-        size.append(stamped + more - sum(sides[axis]))
-        if size[axis] < 1:
-            raise ValueError(
-                f"`padding` (={padding!r}) cuts off all there is in {name}: the stamps and "
-                f"`output_padding` take up {stamped + more} pixels, {sum(sides[axis])} are cut off"
-            )
-
-    out_channels = filters.shape[1] * group_count
-    dtype = np.result_type(images.dtype, filters.dtype)
-    biases = None
-    if bias is not None:
-        biases = as_array(bias, "bias")
-        if biases.shape != (out_channels,):
-            raise ValueError(
-                f"`bias` has shape {biases.shape}; it must be ({out_channels},), one an output "
-                "channel"
-            )
-        dtype = np.result_type(dtype, biases.dtype)
-        biases = biases.astype(dtype, copy=False)
-    return ConvTranspose2dArguments(
-        images.astype(dtype, copy=False),
-        filters.astype(dtype, copy=False),
-        biases,
-        stride_pair,
-        sides,
-        extra,
-        dilation_pair,
-        group_count,
-        (size[0], size[1]),
-        dtype,
-        batched,
-    )
-
-
-def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype to sum in: half precision has too few digits and no fast product."""
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
+from cnnref._checks import (
+    AXES,
+    FILTER_AXES,
+    IMAGE_AXES,
+    as_array,
+    as_images,
+    as_int,
+    as_pair,
+    as_sides,
+    as_vector,
+    refuse_empty,
+    refuse_huge,
+)
+from cnnref._dtypes import result_dtype, sum_dtype
+from cnnref._types import Array, IntOrPair, Padding, Pair, Sides
+from cnnref.ops._windows import Windows
 
 
 def conv_transpose2d_loops(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    output_padding: object = 0,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    output_padding: IntOrPair = 0,
     groups: int = 1,
-    dilation: object = 1,
+    dilation: IntOrPair = 1,
 ) -> Array:
     r"""Stamp the filter, times each input cell, onto the output: the definition, one loop an index.
 
@@ -153,27 +51,15 @@ def conv_transpose2d_loops(
     a = check_conv_transpose2d(
         input, weight, bias, stride, padding, output_padding, groups, dilation
     )
-    (top, _), (left, _) = a.padding
-    images, channels, rows, columns = a.input.shape
-    _, group_filters, kernel_height, kernel_width = a.weight.shape
-    height, width = a.output_size
-    filters = group_filters * a.groups
-    output = np.zeros((images, filters, height, width), sum_dtype(a.dtype))
-
-    for n in range(images):
-        for c in range(channels):
-            # An input channel stamps the output channels of its own group alone.
-            first = c // (channels // a.groups) * group_filters
-            for i in range(rows):
-                for j in range(columns):
-                    for o in range(group_filters):
-                        for u in range(kernel_height):
-                            for v in range(kernel_width):
-                                y = i * a.stride[0] + u * a.dilation[0] - top
-                                x = j * a.stride[1] + v * a.dilation[1] - left
-                                if 0 <= y < height and 0 <= x < width:  # else cut off
-                                    stamp = a.input[n, c, i, j] * a.weight[c, o, u, v]
-                                    output[n, first + o, y, x] += stamp
+    channels, w, dtype = a.input.shape[1], a.windows, sum_dtype(a.dtype)
+    values, weight = a.input.astype(dtype), a.weight.astype(dtype)
+    output = np.zeros(a.output_shape, dtype)
+    for n, c, i, j in np.ndindex(*values.shape):
+        # An input channel stamps the output channels of its own group alone.
+        first = c // (channels // a.groups) * weight.shape[1]
+        for o in range(weight.shape[1]):
+            for u, v, y, x in w.reads(i, j):  # where the stamp falls; elsewhere it is cut off
+                output[n, first + o, y, x] += values[n, c, i, j] * weight[c, o, u, v]
     if a.bias is not None:
         output += a.bias[:, None, None]
     output = output.astype(a.dtype, copy=False)
@@ -184,11 +70,11 @@ def conv_transpose2d(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    output_padding: object = 0,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    output_padding: IntOrPair = 0,
     groups: int = 1,
-    dilation: object = 1,
+    dilation: IntOrPair = 1,
 ) -> Array:
     r"""Transposed convolution: each input cell stamps the filter times its value; stamps add up.
 
@@ -236,83 +122,226 @@ def conv_transpose2d(
     a = check_conv_transpose2d(
         input, weight, bias, stride, padding, output_padding, groups, dilation
     )
-    output = add_stamps(a.input, a.weight, a.output_size, a.stride, a.padding, a.dilation, a.groups)
+    output = add_stamps(a.input, a.weight, a.windows, a.groups)
     if a.bias is not None:
         output += a.bias.astype(output.dtype, copy=False)[:, None, None]
     output = output.astype(a.dtype, copy=False)
     return output if a.batched else output[0]
 
 
-def add_stamps(
-    values: Array,
-    weight: Array,
-    size: Pair,
-    stride: Pair,
-    padding: Sides,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """Add up the stamps of all values, on images of the given size: the fast form.
+def add_stamps(values: Array, weight: Array, windows: Windows, groups: int) -> Array:
+    """Add up the stamps of all values: the fast form.
 
-    It serves the transposed convolution and the gradient to a convolution's input, which are one
-    computation with two names.
+    It serves the transposed convolution and the gradient of a convolution with respect to its
+    input, which are the same computation.
 
     Args:
-        values: What each stamp is multiplied by, shape (N, C, H, W).
+        values: What each stamp is multiplied by, shape (N, C, *windows.output_size).
         weight: Filters, shape (C, O / groups, kH, kW), in the dtype of `values`.
-        size: Height and width of the result, after padding is cut off.
-        stride: Step between stamps.
-        padding: Pixels of each side that are cut off.
-        dilation: Distance between taps.
+        windows: Where the stamps fall on the result.
         groups: Number of groups of channels.
 
     Returns:
-        Shape (N, O, *size), in `sum_dtype` of the dtype of `values`.
+        Shape (N, O, *windows.input_size), in `sum_dtype` of the dtype of `values`.
     """
     dtype = sum_dtype(values.dtype)
     images, channels, rows, columns = values.shape
-    _, group_filters, kernel_height, kernel_width = weight.shape
-    (top, bottom), (left, right) = padding
-    taps = group_filters * kernel_height * kernel_width
+    _, group_filters, *kernel = weight.shape
+    taps = group_filters * kernel[0] * kernel[1]
 
-    values = values.astype(dtype, copy=False).reshape(
-        images, groups, channels // groups, rows * columns
-    )
+    values = values.astype(dtype, copy=False)
+    values = values.reshape(images, groups, channels // groups, rows * columns)
     matrices = weight.astype(dtype, copy=False).reshape(groups, channels // groups, taps)
-    output = np.zeros((images, groups, group_filters, *size), dtype)
-    block = max(1, min(rows, _BUFFER_BYTES // (taps * columns * dtype.itemsize)))
-    buffer = np.empty(taps * block * columns, dtype)
-    # Stamps may reach into the padding, so they are added in a frame that has it.
-    frame = None
-    if top or bottom or left or right:
-        frame = np.empty((group_filters, top + size[0] + bottom, left + size[1] + right), dtype)
+    output = np.zeros((images, groups, group_filters, *windows.input_size), dtype)
+    blocks = list(windows.row_blocks(taps * columns * dtype.itemsize))
+    buffer = np.empty(taps * (blocks[0][1] - blocks[0][0]) * columns, dtype)
+    for start, stop in blocks:
+        placed = list(windows.block(start, stop).taps())
+        for n, g in np.ndindex(images, groups):
+            cells = values[n, g, :, start * columns : stop * columns]
+            # One matrix product makes the stamps of these rows, one per column ...
+            stamps = buffer[: taps * cells.shape[1]].reshape(taps, -1)
+            # (of a single channel there is nothing to sum, and a plain product is faster)
+            product = np.multiply if len(cells) == 1 else np.matmul
+            product(matrices[g].T, cells, out=stamps)
+            parts = stamps.reshape(group_filters, *kernel, stop - start, columns)
+            for (u, v), some, pixels in placed:
+                # ... and what one tap leaves is added to every cell it lands on at once.
+                output[n, g][pixels] += parts[:, u, v][some]
+    return output.reshape(images, groups * group_filters, *windows.input_size)
 
-    for n in range(images):
-        for g in range(groups):
-            canvas = output[n, g]
-            if frame is not None:
-                frame.fill(0)
-                canvas = frame
-            for start in range(0, rows, block):
-                stop = min(start + block, rows)
-                cells = values[n, g, :, start * columns : stop * columns]
-                # One matrix product makes the stamps of these rows, one a column ...
-                stamps = buffer[: taps * cells.shape[1]].reshape(taps, -1)
-                # (of a single channel there is nothing to sum, and a plain product is faster)
-                product = np.multiply if len(cells) == 1 else np.matmul
-                product(matrices[g].T, cells, out=stamps)
-                parts = stamps.reshape(group_filters, kernel_height, kernel_width, -1, columns)
-                for u in range(kernel_height):
-                    y = start * stride[0] + u * dilation[0]
-                    down = slice(y, y + (stop - start - 1) * stride[0] + 1, stride[0])
-                    for v in range(kernel_width):
-                        x = v * dilation[1]
-                        across = slice(x, x + (columns - 1) * stride[1] + 1, stride[1])
-                        # ... and what one tap leaves is added to every cell it lands on at once.
-                        canvas[:, down, across] += parts[:, u, v]
-            if frame is not None:
-                output[n, g] = frame[:, top : top + size[0], left : left + size[1]]
-    return output.reshape(images, groups * group_filters, *size)
+
+@dataclass(frozen=True)
+class ConvTranspose2dShape:
+    """The shape of a transposed convolution.
+
+    Attributes:
+        images: Number of images.
+        filters: Number of channels of the output.
+        groups: Number of groups that the channels are split into.
+        windows: Where the stamps fall on the output: those of the convolution whose input is this
+            output, and whose output is this input.
+        output_padding: Rows and columns added at the bottom and the right.
+    """
+
+    images: int
+    filters: int
+    groups: int
+    windows: Windows
+    output_padding: Pair
+
+    @property
+    def output_size(self) -> Pair:
+        """Height and width of the output."""
+        return self.windows.input_size
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """(N, O, oH, oW)."""
+        return self.images, self.filters, *self.output_size
+
+    @property
+    def stride(self) -> Pair:
+        """Step between neighbouring stamps (down, right), in pixels."""
+        return self.windows.stride
+
+    @property
+    def padding(self) -> Sides:
+        """((top, bottom), (left, right)), in pixels that are cut off."""
+        return self.windows.padding
+
+    @property
+    def dilation(self) -> Pair:
+        """Distance between neighbouring taps (down, right), in pixels; 1 is dense."""
+        return self.windows.dilation
+
+
+@dataclass(frozen=True)
+class ConvTranspose2dArguments(ConvTranspose2dShape):
+    """The arguments of a transposed convolution in their normal form.
+
+    Attributes:
+        input: Images, shape (N, C, H, W), in the result's dtype.
+        weight: Filters, shape (C, O / groups, kH, kW), in the result's dtype.
+        bias: One number per output channel, shape (O,), in the result's dtype, or None.
+        dtype: The result's dtype.
+        batched: Whether the caller's input had the batch axis.
+    """
+
+    input: Array
+    weight: Array
+    bias: Array | None
+    dtype: np.dtype[Any]
+    batched: bool
+
+
+def conv_transpose2d_shape(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    stride: object = 1,
+    padding: object = 0,
+    output_padding: object = 0,
+    groups: object = 1,
+    dilation: object = 1,
+) -> ConvTranspose2dShape:
+    """Check the shapes and the settings of a transposed convolution; no array is needed.
+
+    Args:
+        input_shape: (N, C, H, W), or (C, H, W) for one image.
+        weight_shape: (C, O / groups, kH, kW).
+        stride: As for `conv_transpose2d`.
+        padding: As for `conv_transpose2d`.
+        output_padding: As for `conv_transpose2d`.
+        groups: As for `conv_transpose2d`.
+        dilation: As for `conv_transpose2d`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind (a bool, a float where an int is due, text).
+        ValueError: If the shapes do not fit together, or a number is out of range.
+    """
+    if len(weight_shape) != 4:
+        raise ValueError(
+            f"`weight` has shape {tuple(weight_shape)}; it must be (C, O / groups, kH, kW)"
+        )
+    refuse_empty(input_shape[-3:], "input", IMAGE_AXES)
+    refuse_empty(weight_shape, "weight", FILTER_AXES)
+    channels, *size = input_shape[-3:]
+    group_count = as_int(groups, "groups", 1)
+    if channels % group_count:
+        raise ValueError(
+            f"`in_channels` (={channels}) must be divisible by `groups` (={group_count})"
+        )
+    if weight_shape[0] != channels:
+        raise ValueError(
+            f"`weight` has {weight_shape[0]} filters along its first axis; it needs one for each "
+            f"of the {channels} channels of `input`"
+        )
+
+    kernel = (weight_shape[2], weight_shape[3])
+    steps, spread = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
+    sides = as_sides(padding)
+    extra = as_pair(output_padding, "output_padding", 0)
+    output_size = []
+    for step, gap, more, cells, taps, cut, axis in zip(
+        steps, spread, extra, size, kernel, map(sum, sides), AXES, strict=True
+    ):
+        if more >= step and more >= gap:
+            raise ValueError(
+                f"`output_padding` (={more}) in {axis} must be smaller than `stride` (={step}) or "
+                f"`dilation` (={gap})"
+            )
+        stamped = (cells - 1) * step + gap * (taps - 1) + 1 + more
+        if stamped <= cut:
+            raise ValueError(
+                f"`padding` (={padding!r}) cuts off all there is in {axis}: the stamps and "
+                f"`output_padding` take up {stamped} pixels, {cut} are cut off"
+            )
+        output_size.append(stamped - cut)
+    windows = Windows(
+        input_size=(output_size[0], output_size[1]),
+        kernel_size=kernel,
+        stride=steps,
+        padding=sides,
+        dilation=spread,
+        output_size=(size[0], size[1]),
+    )
+    images = input_shape[0] if len(input_shape) == 4 else 1
+    filters = weight_shape[1] * group_count
+    refuse_huge((images, filters, *output_size), "stride", stride)
+    return ConvTranspose2dShape(images, filters, group_count, windows, extra)
+
+
+def check_conv_transpose2d(
+    input: object,
+    weight: object,
+    bias: object,
+    stride: object,
+    padding: object,
+    output_padding: object,
+    groups: object,
+    dilation: object,
+) -> ConvTranspose2dArguments:
+    """Check the arguments, for the loops, the fast form, the derivation and the figure alike.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind (a bool, a float where an int is due, text).
+        ValueError: If shapes do not fit together, or a number is out of range.
+    """
+    images, batched = as_images(input)
+    filters = as_array(weight, "weight")
+    shape = conv_transpose2d_shape(
+        images.shape, filters.shape, stride, padding, output_padding, groups, dilation
+    )
+    biases = None if bias is None else as_vector(bias, "bias", shape.filters, "output channel")
+    dtype = result_dtype(input=images, weight=filters, bias=biases)
+    return ConvTranspose2dArguments(
+        **vars(shape),
+        input=images.astype(dtype, copy=False),
+        weight=filters.astype(dtype, copy=False),
+        bias=None if biases is None else biases.astype(dtype, copy=False),
+        dtype=dtype,
+        batched=batched,
+    )
 
 
 __all__ = ["conv_transpose2d", "conv_transpose2d_loops"]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Pair, Sides, check_conv2d
+from cnnref._types import Array, Pair, Sides
+from cnnref.ops.convolution import check_conv2d
 from cnnref.ops.padding import PaddingMode, pad2d
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, ConvPadding, IntOrPair, Pair, Sides, check_conv2d
+from cnnref._types import Array, ConvPadding, IntOrPair, Pair, Sides
+from cnnref.ops.convolution import check_conv2d
 from cnnref.ops.convolution_matrix import im2col, toeplitz_matrix
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (

@@ -3,13 +3,15 @@ r"""The worked solution of a convolution's gradients: to the input, the weight a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Conv2dArguments, as_int, check_conv2d
+from cnnref._checks import as_int
+from cnnref._types import Array
+from cnnref.ops.convolution import Conv2dArguments, check_conv2d
 from cnnref.ops.gradients import check_input_grad, conv2d_bias_grad
 from cnnref.worked.document import Block, Card, Display, Document, Entry, Heading, Paragraph
 from cnnref.worked.sums import (
@@ -271,12 +273,11 @@ def gradients(
     """
     a = check_conv2d(input, weight, None, stride, padding, dilation, groups)
     size = a.input.shape if a.batched else a.input.shape[1:]
-    checked, grad = check_input_grad(
+    _, filters, grad = check_input_grad(
         size, a.weight, output_grad, a.stride, a.padding, a.dilation, a.groups
     )
-    a = a._replace(
-        input=a.input.astype(checked.dtype, copy=False), weight=checked.weight, dtype=checked.dtype
-    )
+    images = a.input.astype(filters.dtype, copy=False)
+    a = replace(a, input=images, weight=filters, dtype=filters.dtype)
     return GradientsDerivation(a, grad)
 
 

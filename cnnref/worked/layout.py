@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array
+from cnnref._types import Array
 from cnnref.worked.document import Block, Display, Heading, Matrix, Paragraph, kept
 from cnnref.worked.numbers import Shown, show
 

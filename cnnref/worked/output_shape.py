@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnref.ops._checks import Array, as_int, check_conv2d
+from cnnref._checks import as_shape
+from cnnref.ops.convolution import conv2d_shape
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
@@ -264,10 +265,9 @@ def output_shape(
         arXiv:1603.07285, section 2.4 (relationship 6) and section 5.1 (relationship 15, with
         dilation).
     """
-    args = check_conv2d(
-        _of_shape(input_shape, "input_shape"),
-        _of_shape(weight_shape, "weight_shape"),
-        None,
+    shape = conv2d_shape(
+        as_shape(input_shape, "input_shape", "(C, H, W) or (N, C, H, W)", (3, 4)),
+        as_shape(weight_shape, "weight_shape", "(O, C / groups, kH, kW)", (4,)),
         stride,
         padding,
         dilation,
@@ -275,26 +275,21 @@ def output_shape(
     )
     axes = [
         _axis_steps(
-            args.input.shape[2 + axis],
-            args.weight.shape[2 + axis],
-            args.stride[axis],
-            args.padding[axis],
-            args.dilation[axis],
+            shape.input_size[axis],
+            shape.kernel_size[axis],
+            shape.stride[axis],
+            shape.padding[axis],
+            shape.dilation[axis],
         )
         for axis in (0, 1)
     ]
     return OutputShapeDerivation(
         vertical=axes[0],
         horizontal=axes[1],
-        depth=len(args.weight),
-        in_channels=args.input.shape[1],
-        groups=args.groups,
+        depth=shape.filters,
+        in_channels=shape.channels,
+        groups=shape.groups,
     )
-
-
-def _of_shape(shape: Sequence[int], name: str) -> Array:
-    # The shared check reads arrays; this one has the shape and takes one byte of memory.
-    return np.broadcast_to(np.int8(0), [as_int(size, name, 0) for size in shape])
 
 
 def _formula(

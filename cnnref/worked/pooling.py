@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from cnnref._checks import as_images
+from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops import pooling
-from cnnref.ops._checks import Array
-from cnnref.ops._windows import Windows, as_pooled_images, check_windows
+from cnnref.ops._windows import Windows, pooling_windows
 from cnnref.ops.pooling import window_divisors
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
@@ -325,10 +326,10 @@ class AvgPoolingDerivation(PoolingDerivation[AvgPooledCell]):
 
 def max_pool2d(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
-    dilation: object = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     ceil_mode: bool = False,
 ) -> MaxPoolingDerivation:
     r"""Derive max pooling cell by cell: the window, its largest pixel, the result.
@@ -367,17 +368,17 @@ def max_pool2d(
         `torch.nn.functional.max_pool2d`.
     """
     output = pooling.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     size = (images.shape[2], images.shape[3])
-    windows = check_windows(size, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = pooling_windows(size, kernel_size, stride, padding, dilation, ceil_mode)
     return MaxPoolingDerivation(images, windows, batched, output)
 
 
 def avg_pool2d(
     input: npt.ArrayLike,
-    kernel_size: object,
-    stride: object = None,
-    padding: object = 0,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: ConvPadding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -417,9 +418,9 @@ def avg_pool2d(
     output = pooling.avg_pool2d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
-    images, batched = as_pooled_images(input)
+    images, batched = as_images(input)
     size = (images.shape[2], images.shape[3])
-    windows = check_windows(size, kernel_size, stride, padding, 1, ceil_mode)
+    windows = pooling_windows(size, kernel_size, stride, padding, 1, ceil_mode)
     return AvgPoolingDerivation(
         images, windows, batched, output, count_include_pad, divisor_override
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cnnref.ops._checks import Pair
+from cnnref._types import Pair
 from cnnref.ops.layers import Branches, Conv, Layer, Pool, Window, as_layers
 from cnnref.ops.receptive_field import PIXEL, ReceptiveField, after, ends
 from cnnref.worked import latex, markdown, text

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_images, as_int
+from cnnref._checks import as_images, as_int
+from cnnref._types import Array
 from cnnref.ops.resolution_and_channels import space_to_depth as computed
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnref.ops._checks import as_int
+from cnnref._checks import as_int
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, Pair
+from cnnref._types import Array, Pair
 from cnnref.ops.template_matching import _check
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
@@ -264,7 +264,7 @@ def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> Template
     a = _check(input, template, needs_contrast=True)
     if not np.isfinite(a.input).all():
         raise ValueError("`input` must be finite to be written out: it holds NaN or an infinity")
-    return TemplateMatchingDerivation(a.input, a.template, a.output_size)
+    return TemplateMatchingDerivation(a.input, a.template, a.windows.output_size)
 
 
 class _Layout(Layout):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnref.ops._checks import Array, as_int
+from cnnref._checks import as_int
+from cnnref._types import Array
 from cnnref.ops.transposed_convolution import ConvTranspose2dArguments, check_conv_transpose2d
 from cnnref.worked.document import (
     UNREAD,

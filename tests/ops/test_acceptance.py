@@ -92,7 +92,7 @@ DIFFERENCES = [
     ),
     Difference(
         "torch cuts the mean of integers down to an integer; that would be a wrong mean in silence",
-        TORCHS, words("an average of integers"), ("avg_pool2d", (X.astype(np.int64), 2), {}),
+        TORCHS, words("the mean of integers"), ("avg_pool2d", (X.astype(np.int64), 2), {}),
     ),
     Difference(
         "a negative divisor turns an average's sign; torch lets it",
@@ -133,7 +133,7 @@ DIFFERENCES = [
     ),
     Difference(
         "torch counts the numbers of a scale or shift and does not look at their shape",
-        TORCHS, words("has shape", "one a channel"),
+        TORCHS, words("has shape", "one per channel"),
         ("batch_norm", (X, X[0, :, 0, 0], X[0, :, 0, 0], X[0, :, :1, 0]), {}),
     ),
     Difference(

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import cnnref
 from cnnref.examples import questions_filter, questions_image
-from cnnref.ops import convolution
+from cnnref.ops import _windows
 
 FORMS = [cnnref.conv2d, cnnref.conv2d_loops]
 
@@ -107,7 +107,7 @@ def test_loops_fast_form_and_torch_agree(case, dtype, monkeypatch):
     assert_array_equal(fast, cnnref.conv2d_loops(x, w, b, **options), strict=True)
     assert_array_equal(fast, by_torch(x, w, b, **options), strict=True)
     # One output row a block, as large inputs have it.
-    monkeypatch.setattr(convolution, "_BUFFER_BYTES", 1)
+    monkeypatch.setattr(_windows, "BUFFER_BYTES", 1)
     assert_array_equal(cnnref.conv2d(x, w, b, **options), fast, strict=True)
 
 
@@ -238,8 +238,8 @@ IMAGE, FILTER = np.ones((6, 5, 5)), np.ones((8, 6, 3, 3))
         (dict(weight=np.ones((6, 3, 3))), ValueError, "must be (O, C / groups, kH, kW)"),
         (dict(weight=np.ones((0, 6, 3, 3))), ValueError, "has no filters"),
         (dict(weight=np.ones((8, 5, 3, 3))), ValueError, "so each filter needs 6"),
-        (dict(bias=np.ones(7)), ValueError, "must be (8,), one a filter"),
-        (dict(bias=np.ones((8, 1))), ValueError, "must be (8,), one a filter"),
+        (dict(bias=np.ones(7)), ValueError, "must be (8,), one per filter"),
+        (dict(bias=np.ones((8, 1))), ValueError, "must be (8,), one per filter"),
         (dict(input=np.ones((6, 5, 5), bool)), TypeError, "`input` has dtype bool"),
         (dict(input=np.ones((6, 5, 5), complex)), TypeError, "`input` has dtype complex128"),
         (dict(weight=[["a"]]), TypeError, "`weight` has dtype"),

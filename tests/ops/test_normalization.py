@@ -178,7 +178,7 @@ def test_nan_and_infinity_pass_as_in_torch():
         (dict(input=np.ones((1, 3, 1, 1)), training=True), ValueError, "must be more than 1"),
         (dict(input=np.ones((0, 3, 2, 2)), training=True), ValueError, "has 0 value(s) a channel"),
         (dict(input=np.ones((3, 4, 4))), ValueError, "must be (N, C, H, W) or (N, C)"),
-        (dict(input=np.ones((2, 3, 0, 4))), ValueError, "has no channels, rows or columns"),
+        (dict(input=np.ones((2, 3, 0, 4))), ValueError, "has no rows"),
         (dict(input=np.ones((2, 4))), ValueError, "`running_mean` has shape (3,); it must be (4,)"),
         (dict(running_var=np.ones(2)), ValueError, "`running_var` has shape (2,)"),
         (dict(weight=np.ones((3, 1))), ValueError, "`weight` has shape (3, 1)"),

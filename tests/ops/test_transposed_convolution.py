@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import cnnref
-from cnnref.ops import transposed_convolution
+from cnnref.ops import _windows
 from cnnref.ops.gradients import conv2d_input_grad
 from cnnref.ops.transposed_convolution import conv_transpose2d, conv_transpose2d_loops
 
@@ -129,7 +129,7 @@ def test_loops_fast_form_and_torch_agree(case, dtype, monkeypatch):
     assert_array_equal(fast, conv_transpose2d_loops(x, w, b, **options), strict=True)
     assert_array_equal(fast, by_torch(x, w, b, **options), strict=True)
     # One input row a block, as large inputs have it.
-    monkeypatch.setattr(transposed_convolution, "_BUFFER_BYTES", 1)
+    monkeypatch.setattr(_windows, "BUFFER_BYTES", 1)
     assert_array_equal(conv_transpose2d(x, w, b, **options), fast, strict=True)
 
 
@@ -299,11 +299,15 @@ IMAGE, WEIGHT = np.ones((6, 5, 5)), np.ones((6, 2, 3, 3))
         (dict(groups=0), ValueError, "`groups` (=0) must be at least 1"),
         (dict(weight=np.ones((5, 2, 3, 3))), ValueError, "needs one for each of the 6 channels"),
         (dict(weight=np.ones((6, 3, 3))), ValueError, "must be (C, O / groups, kH, kW)"),
-        (dict(weight=np.ones((6, 0, 3, 3))), ValueError, "`weight` (of shape (6, 0, 3, 3)) has an"),
-        (dict(input=np.ones((6, 0, 5))), ValueError, "`input` (of shape (6, 0, 5)) has an empty"),
+        (
+            dict(weight=np.ones((6, 0, 3, 3))),
+            ValueError,
+            "`weight` (of shape (6, 0, 3, 3)) has",
+        ),
+        (dict(input=np.ones((6, 0, 5))), ValueError, "`input` (of shape (6, 0, 5)) has no rows"),
         (dict(input=np.ones((5, 5))), ValueError, "must be (C, H, W) or (N, C, H, W)"),
-        (dict(bias=np.ones(3)), ValueError, "must be (2,), one an output channel"),
-        (dict(bias=np.ones(2), groups=3), ValueError, "must be (6,), one an output channel"),
+        (dict(bias=np.ones(3)), ValueError, "must be (2,), one per output channel"),
+        (dict(bias=np.ones(2), groups=3), ValueError, "must be (6,), one per output channel"),
         (dict(stride=0), ValueError, "`stride` (=0) must be at least 1"),
         (dict(stride=True), TypeError, "`stride` (=True) must be an integer, not a bool"),
         (dict(dilation=0), ValueError, "`dilation` (=0) must be at least 1"),

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cnnref.ops._checks import IntOrPair, Pair, as_int, as_pair
+from cnnref._checks import as_int, as_pair
+from cnnref._types import IntOrPair, Pair
 
 __all__ = ["color_jitter", "crop", "cutout", "flip", "mixup", "rotate", "scale", "shift"]
 

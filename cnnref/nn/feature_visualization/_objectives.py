@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from cnnref._checks import as_int, as_pair
 from cnnref.nn._hooks import Layer, Tap
-from cnnref.ops._checks import as_int, as_pair
 
 __all__ = ["Objective", "channel", "logit", "measure", "neuron"]
 

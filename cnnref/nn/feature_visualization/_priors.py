@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from cnnref.ops._checks import as_int
+from cnnref._checks import as_int
 
 __all__ = ["USUAL_PRIORS", "Priors"]
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from cnnref._checks import as_int, as_pair
 from cnnref.nn._hooks import Tap, tapped
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
@@ -23,7 +24,6 @@ from cnnref.nn.feature_visualization._image_parameters import (
 from cnnref.nn.feature_visualization._objectives import Objective
 from cnnref.nn.feature_visualization._priors import USUAL_PRIORS, Priors
 from cnnref.nn.pretrained import ImageNetwork
-from cnnref.ops._checks import as_int, as_pair
 
 __all__ = ["Visualization", "response", "visualize"]
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from cnnref._checks import as_int
 from cnnref.nn._hooks import Layers, record_activations
 from cnnref.nn._targets import Target, chosen_classes, scores_of
 from cnnref.nn.gradcam._maps import EvidenceMap, only_call, upsample, wide
-from cnnref.ops._checks import as_int
 
 __all__ = ["ScoreCAM"]
 

@@ -6,10 +6,10 @@ import json
 
 import torch
 
+from cnnref._checks import as_int
 from cnnref.nn._images import Images
 from cnnref.nn.pretrained._network import ImageNetwork
 from cnnref.nn.pretrained._weights import read_checked
-from cnnref.ops._checks import as_int
 
 __all__ = ["class_names", "top_classes"]
 

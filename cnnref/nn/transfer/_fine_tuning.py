@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from cnnref._checks import as_int
 from cnnref.nn.transfer._freezing import freeze, preserved, unfreeze
 from cnnref.nn.transfer._heads import as_rate, head_of, parameter_groups, unfreeze_top
-from cnnref.ops._checks import as_int
 
 __all__ = ["Epoch", "History", "accuracy", "fine_tune"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnref._checks import as_int
 from cnnref.nn.transfer._freezing import unfreeze
-from cnnref.ops._checks import as_int
 
 __all__ = ["as_rate", "head_of", "parameter_groups", "replace_head", "unfreeze_top"]
 
