@@ -83,7 +83,7 @@ def public_names(module: str, root: Path = ROOT) -> list[str]:
 
     A name is the one by which a reader imports it: from ``cnnref`` if it is listed there, and from
     the package if the module is private. A function named like its module is named in full, since
-    ``cnnref.ops.cost`` is the module.
+    the short name is that of the module.
 
     Raises:
         ApiListError: The module does not exist or has nothing public.

@@ -18,8 +18,8 @@ def front_matter(page):
 
 
 def part_paths(stem, front):
-    """Return the files a topic consists of: `ops` or `nn` in its front matter names its module."""
-    (layer,) = {"ops", "nn"} & set(front)
+    """Return the files of a topic; `ops`, `networks` or `nn` in its front matter names a module."""
+    (layer,) = {"ops", "networks", "nn"} & set(front)
     module = front[layer]
     package = f"cnnref/{layer}/{module}/__init__.py"
     yield package if (ROOT / package).is_file() else f"cnnref/{layer}/{module}.py"

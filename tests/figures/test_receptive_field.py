@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnref.figures.receptive_field import gradient_support, nested_windows
-from cnnref.ops.layers import Activation, Conv, Flatten, Pool, residual
-from cnnref.ops.receptive_field import receptive_field
+from cnnref.networks.layers import Activation, Conv, Flatten, Pool, residual
+from cnnref.networks.receptive_field import receptive_field
 from tests.helpers.artists import assert_legible, boxes, matrix, texts
 
 LAYERS = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from cnnref.ops.layers import (
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,

@@ -7,6 +7,7 @@ from torch import nn
 
 import cnnref
 from cnnref.examples import questions_image
+from cnnref.networks.layers import BatchNorm, Conv
 from cnnref.nn.inception import (
     AsymmetricInception,
     FactorizedInception,
@@ -14,7 +15,6 @@ from cnnref.nn.inception import (
     NaiveInception,
     googlenet_3a,
 )
-from cnnref.ops.layers import BatchNorm, Conv
 from tests.helpers.torch_layers import as_torch, count
 
 # C. Szegedy et al., arXiv:1409.4842, Table 1: what comes in, then the columns of the row.

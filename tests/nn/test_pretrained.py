@@ -15,10 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 import cnnref
+from cnnref.networks.layers import Layer, walk
 from cnnref.nn import pretrained
 from cnnref.nn.pretrained import _efficientnet, _squeezenet, _weights
 from cnnref.nn.pretrained._weights import load_arrays, read_checked
-from cnnref.ops.layers import Layer, walk
 
 
 def photographs():

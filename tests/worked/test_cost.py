@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnref.ops.cost import cost as computed
-from cnnref.ops.layers import Conv, Linear, Pool
+from cnnref.networks.cost import cost as computed
+from cnnref.networks.layers import Conv, Linear, Pool
 from cnnref.worked.cost import cost
 
 

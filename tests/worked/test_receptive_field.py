@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnref.networks import resnet50, vgg16
-from cnnref.ops.layers import Activation, Branches, Conv, Flatten, Pool, residual
-from cnnref.ops.receptive_field import receptive_field as computed
+from cnnref.networks.layers import Activation, Branches, Conv, Flatten, Pool, residual
+from cnnref.networks.receptive_field import receptive_field as computed
 from cnnref.worked.receptive_field import receptive_field
 
 LAYERS = [

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from cnnref.nn.pretrained._efficientnet import InvertedResidual, SameConv2d
-from cnnref.nn.pretrained._network import ImageNetwork
-from cnnref.nn.pretrained._squeezenet import Fire
-from cnnref.ops.layers import (
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,
@@ -23,13 +20,16 @@ from cnnref.ops.layers import (
     residual,
     walk,
 )
+from cnnref.nn.pretrained._efficientnet import InvertedResidual, SameConv2d
+from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._squeezenet import Fire
 from cnnref.ops.output_shape import same_padding
 
 __all__ = ["layer_lists"]
 
 
 def layer_lists(model: ImageNetwork) -> dict[str, list[Layer]]:
-    """Return each part of a network as a list of `cnnref.ops.layers`, first to last.
+    """Return each part of a network as a list of `cnnref.networks.layers`, first to last.
 
     They hold no weights. `cnnref.cost` counts them, `cnnref.receptive_field` says what a cell of
     each sees of the square photograph.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnref._types import Pair
-from cnnref.ops import _tables
-from cnnref.ops.layers import Branches, ConvTranspose, Layer, Window, as_layers
+from cnnref.networks import _tables
+from cnnref.networks.layers import Branches, ConvTranspose, Layer, Window, as_layers
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFields:
             other, or if one of them reads the whole map or is transposed.
 
     Examples:
-        >>> from cnnref.ops.layers import Conv, Pool
+        >>> from cnnref.networks.layers import Conv, Pool
         >>> print(receptive_field([Conv(8, 3, padding=1), Pool(2), Conv(8, 3, dilation=2)]))
         layer        size  jump  start
         conv 3×3        3     1      0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnref.networks import alexnet, lenet5, resnet50, vgg16
-from cnnref.ops.layers import (
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,
@@ -21,7 +21,7 @@ from cnnref.ops.layers import (
     Pool,
     residual,
 )
-from cnnref.ops.receptive_field import ReceptiveField, receptive_field
+from cnnref.networks.receptive_field import ReceptiveField, receptive_field
 
 
 def test_by_hand():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cnnref._checks import as_int
-from cnnref.ops import _tables
-from cnnref.ops.layers import Branches, Layer, Shape, as_shape, walk
+from cnnref.networks import _tables
+from cnnref.networks.layers import Branches, Layer, Shape, as_shape, walk
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: 
         ValueError: If a layer cannot read the shape that reaches it; the message names the layer.
 
     Examples:
-        >>> from cnnref.ops.layers import Conv, Flatten, Linear
+        >>> from cnnref.networks.layers import Conv, Flatten, Linear
         >>> net = cost([Conv(8, 3, name="conv"), Flatten(), Linear(10, name="fc")], (3, 6, 6))
         >>> net.parameters, net.macs
         (1514, 4736)

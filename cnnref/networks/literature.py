@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cnnref.ops.layers import (
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cnnref.ops.layers import (
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,
@@ -19,7 +19,7 @@ from cnnref.ops.layers import (
     residual,
     walk,
 )
-from cnnref.ops.receptive_field import receptive_field
+from cnnref.networks.receptive_field import receptive_field
 from tests.helpers.torch_layers import as_torch, count
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnnref.networks import alexnet, lenet5, resnet50, vgg16
-from cnnref.ops.cost import cost
-from cnnref.ops.layers import (
+from cnnref.networks.cost import cost
+from cnnref.networks.layers import (
     Activation,
     BatchNorm,
     Branches,
