@@ -21,6 +21,7 @@ from cnnref.figures import _theme as theme
 __all__ = [
     "Grid",
     "KeyEntry",
+    "arrow",
     "boxes",
     "cross",
     "draw_grid",
@@ -29,13 +30,15 @@ __all__ = [
     "key_height",
     "outline",
     "padding_mask",
+    "rectangle",
     "ring",
     "strokes",
 ]
 
 Cell = tuple[int, int]
 KeyEntry = Literal["window", "padding", "read", "unread"]
-Segment = tuple[tuple[float, float], tuple[float, float]]
+Point = tuple[float, float]
+Segment = tuple[Point, Point]
 
 # How far the rings and crosses stay inside their cell.
 _RING_RADIUS = 0.41
@@ -72,7 +75,8 @@ class Grid:
         return self.x + cell[1] + 0.5, self.y + cell[0] + 0.5
 
 
-def _rectangle(x: float, y: float, width: float, height: float) -> Path:
+def rectangle(x: float, y: float, width: float, height: float) -> Path:
+    """Return the outline of a rectangle, given by its top left corner and its size."""
     return Path(
         [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)],
         [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY],
@@ -93,7 +97,7 @@ def boxes(
     edge: str = theme.GRID,
 ) -> None:
     """Fill rectangles given as (x, y, width, height)."""
-    paths = [_rectangle(*rectangle) for rectangle in rectangles]
+    paths = [rectangle(*box) for box in rectangles]
     if paths:
         path = Path.make_compound_path(*paths)
         _add(axes, path, label, facecolor=fill, edgecolor=edge, linewidth=0.8)
@@ -110,6 +114,25 @@ def strokes(
             axes, path, label, facecolor="none", edgecolor=colour, linewidth=width,
             capstyle="round",
         )  # fmt: skip
+
+
+def arrow(
+    axes: Axes,
+    start: Point,
+    end: Point,
+    *,
+    head: tuple[float, float] = (0.28, 0.2),
+    width: float = 1.6,
+) -> None:
+    """Draw a muted arrow to the right or down; ``head`` is the length and half width of its tip."""
+    length, half = head
+    sides = (-half, half)
+    if start[1] == end[1]:
+        barbs = [(end[0] - length, end[1] + side) for side in sides]
+    else:
+        barbs = [(end[0] + side, end[1] - length) for side in sides]
+    lines = [(start, end), *((barb, end) for barb in barbs)]
+    strokes(axes, lines, colour=theme.MUTED, width=width, label="arrow")
 
 
 def hatch(axes: Axes, corners: Iterable[tuple[float, float]], *, label: str = "hatch") -> None:
@@ -134,7 +157,7 @@ def outline(
     label: str = "window",
 ) -> None:
     """Outline ``size`` = (rows, columns) cells from ``cell`` on, thickly."""
-    path = _rectangle(grid.x + cell[1], grid.y + cell[0], size[1], size[0])
+    path = rectangle(grid.x + cell[1], grid.y + cell[0], size[1], size[0])
     _add(
         axes, path, label, facecolor="none", edgecolor=colour, linewidth=2.6, joinstyle="round"
     )  # fmt: skip

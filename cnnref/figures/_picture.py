@@ -10,12 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
 from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import boxes
+from cnnref.figures._grid import boxes, rectangle
 
 __all__ = [
     "Map",
@@ -69,10 +68,7 @@ class Picture:
         """
         x, y = self.x + corner[1] * self.scale, self.y + corner[0] * self.scale
         width, height = size[1] * self.scale, size[0] * self.scale
-        path = Path(
-            [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)],
-            [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY],
-        )
+        path = rectangle(x, y, width, height)
         styles: tuple[tuple[str, float, str, Any], ...] = (
             (_LIGHT, 4.2, "halo", "solid"),
             (_OUTLINE, 2.2, label, (0, (1.4, 1.2)) if dashed else "solid"),

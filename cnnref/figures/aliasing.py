@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from cnnref._checks import as_array, as_int, as_pair
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_matrix, refuse_larger
 from cnnref.figures._grid import boxes, draw_grid, outline, strokes
 from cnnref.ops.aliasing import blur_pool2d, shift
 from cnnref.ops.convolution import conv2d
@@ -164,17 +165,13 @@ def shift_then_convolve(
         ValueError: If an argument is not a matrix, or the output's height or width is above 7.
         TypeError: If an argument is of the wrong kind.
     """
-    image, kernel = as_array(input, "input"), as_array(weight, "weight")
-    for name, matrix in (("input", image), ("weight", kernel)):
-        if matrix.ndim != 2:
-            raise ValueError(f"`{name}` must be a matrix, got shape {matrix.shape}")
+    image, kernel = as_matrix(input, "input"), as_matrix(weight, "weight")
     steps = as_pair(by, "by", -max(image.shape))
     images, filters = image[None], kernel[None, None]
     before = conv2d(shift(images, steps), filters, padding=padding)[0]
     after = shift(conv2d(images, filters, padding=padding), steps)[0]
     rows, columns = before.shape
-    if max(rows, columns) > _MOST_CELLS:
-        raise ValueError(f"the output is {rows}×{columns}: the figure draws at most 7×7 cells")
+    refuse_larger(before.shape, _MOST_CELLS, "output")
     differ = [(int(row), int(column)) for row, column in np.argwhere(before != after)]
     panel = max(columns, 6.4)
     figure, axes = theme.canvas(2 * panel + _GAP + 2 * _MARGIN, _HEADING + rows + _MARGIN)

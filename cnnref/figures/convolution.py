@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from cnnref._checks import as_array, as_int, as_pair
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_cell, as_matrix, refuse_larger
 from cnnref.figures._grid import (
     KeyEntry,
     draw_grid,
@@ -79,7 +80,7 @@ def sliding_window(
     checked = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
     if checked.input.shape[0] != 1:
         raise ValueError(f"`input` must hold one image, got {checked.input.shape[0]}")
-    row, column = _position(at, checked.output_size)
+    row, column = as_cell(at, checked.output_size)
     filters, group_channels = checked.weight.shape[:2]
     if as_int(filter, "filter", 0) >= filters:
         raise ValueError(f"`filter` (={filter}) must be less than the number of filters, {filters}")
@@ -163,13 +164,6 @@ def sliding_window(
     return figure
 
 
-def _position(at: object, size: tuple[int, int]) -> tuple[int, int]:
-    row, column = as_pair(at, "at", 0)
-    if row >= size[0] or column >= size[1]:
-        raise ValueError(f"`at` (={at}) must lie in the output, which is {size[0]}×{size[1]}")
-    return row, column
-
-
 def _check_readable(
     padded: NDArray[Any], weight: NDArray[Any], output_size: tuple[int, int]
 ) -> None:
@@ -178,11 +172,7 @@ def _check_readable(
         ("`weight`", weight.shape[2:]),
         ("output", output_size),
     ):
-        if max(sizes) > _MOST_CELLS:
-            raise ValueError(
-                f"the {name} is {sizes[0]}×{sizes[1]}: the figure draws at most "
-                f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-            )
+        refuse_larger(sizes, _MOST_CELLS, name)
     if weight.shape[1] > _MOST_CHANNELS:
         raise ValueError(
             f"`weight` reads {weight.shape[1]} channels: the figure draws at most {_MOST_CHANNELS}"
@@ -229,10 +219,7 @@ def cross_correlation_versus_convolution(input: ArrayLike, weight: ArrayLike) ->
             of the input is above 9.
         TypeError: If an argument does not hold real numbers.
     """
-    image, kernel = as_array(input, "input"), as_array(weight, "weight")
-    for name, matrix in (("input", image), ("weight", kernel)):
-        if matrix.ndim != 2:
-            raise ValueError(f"`{name}` must be a matrix, got shape {matrix.shape}")
+    image, kernel = as_matrix(input, "input"), as_matrix(weight, "weight")
     flipped = kernel[::-1, ::-1]
     outputs = [conv2d(image[None], each[None, None])[0] for each in (kernel, flipped)]
     _check_readable(image[None], kernel[None, None], outputs[0].shape)

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref._checks import as_array, as_pair
+from cnnref._checks import as_pair
 from cnnref._types import Array, ConvPadding, IntOrPair, Pair
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_cell, as_matrix
 from cnnref.figures._grid import (
     Grid,
     KeyEntry,
@@ -71,11 +72,7 @@ def im2col_product(
         raise ValueError(
             f"the figure draws one image and one filter, not {len(a.input)} and {len(a.weight)}"
         )
-    row, column = as_pair(at, "at", 0)
-    if row >= a.output_size[0] or column >= a.output_size[1]:
-        raise ValueError(
-            f"`at` (={at}) must lie in the output, which is {a.output_size[0]}×{a.output_size[1]}"
-        )
+    row, column = as_cell(at, a.output_size)
     padded = pad2d(a.input, a.padding)[0]
     columns = im2col(padded, a.weight.shape[2:], a.stride, 0, a.dilation)
     channels, (taps, windows) = len(padded), columns.shape
@@ -190,9 +187,7 @@ def toeplitz(
             or output cells, or more than 26 weights.
         TypeError: If an argument has the wrong type.
     """
-    kernel = as_array(weight, "weight")
-    if kernel.ndim != 2:
-        raise ValueError(f"`weight` must be a matrix, got shape {kernel.shape}")
+    kernel = as_matrix(weight, "weight")
     if kernel.size > len(string.ascii_lowercase):
         raise ValueError(f"`weight` has {kernel.size} cells: the figure draws at most 26")
     size = as_pair(input_size, "input_size", 1)

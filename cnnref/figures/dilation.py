@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref._checks import as_array, as_int, as_pair, as_sides
+from cnnref._checks import as_int, as_pair, as_sides
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_cell, as_matrix, refuse_larger
 from cnnref.figures._grid import (
     Grid,
     KeyEntry,
@@ -54,22 +55,13 @@ def dilated_window(
             the output, or a padded side is above 11.
         TypeError: If an argument has the wrong type.
     """
-    image = as_array(input, "input")
-    if image.ndim != 2:
-        raise ValueError(f"`input` must be a matrix, got shape {image.shape}")
+    image = as_matrix(input, "input")
     kernel = as_pair(kernel_size, "kernel_size", 1)
     step = as_pair(dilation, "dilation", 1)
     sides = as_sides(padding)
-    height, width = output_size(image.shape, kernel, 1, sides, step)
-    row, column = as_pair(at, "at", 0)
-    if row >= height or column >= width:
-        raise ValueError(f"`at` (={at}) must lie in the output, which is {height}×{width}")
+    row, column = as_cell(at, output_size(image.shape, kernel, 1, sides, step))
     padded = pad2d(image[None], sides)[0]
-    if max(padded.shape) > _MOST_CELLS:
-        raise ValueError(
-            f"the padded `input` is {padded.shape[0]}×{padded.shape[1]}: the figure draws at most "
-            f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-        )
+    refuse_larger(padded.shape, _MOST_CELLS, "padded `input`")
     window = (step[0] * (kernel[0] - 1) + 1, step[1] * (kernel[1] - 1) + 1)
     taps = [(row + m * step[0], column + n * step[1]) for m, n in np.ndindex(*kernel)]
     pads = padding_mask(padded.shape, sides)

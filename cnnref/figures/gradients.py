@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from cnnref._checks import as_array, as_int, as_pair
+from cnnref._checks import as_int, as_pair
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_cell, as_matrix, refuse_larger
 from cnnref.figures._grid import Cell, draw_grid, outline
 from cnnref.ops.gradients import conv2d_input_grad, conv2d_weight_grad
 
@@ -50,7 +51,7 @@ def gradient_to_input(
             the input, or a side is too long to read (above 9).
         TypeError: If an argument has the wrong type.
     """
-    kernel, grad = _matrices(weight=weight, output_grad=output_grad)
+    kernel, grad = as_matrix(weight, "weight"), as_matrix(output_grad, "output_grad")
     step = as_int(stride, "stride", 1)
     smallest = tuple((n - 1) * step + k for n, k in zip(grad.shape, kernel.shape, strict=True))
     size = as_pair(smallest if input_size is None else input_size, "input_size", 1)
@@ -101,7 +102,7 @@ def gradient_to_weight(
             outside the filter, or a side is too long to read (above 9).
         TypeError: If an argument has the wrong type.
     """
-    image, grad = _matrices(input=input, output_grad=output_grad)
+    image, grad = as_matrix(input, "input"), as_matrix(output_grad, "output_grad")
     step = as_int(stride, "stride", 1)
     largest = tuple(h - (n - 1) * step for h, n in zip(image.shape, grad.shape, strict=True))
     size = as_pair(largest if kernel_size is None else kernel_size, "kernel_size", 1)
@@ -113,16 +114,6 @@ def gradient_to_weight(
     )  # fmt: skip
 
 
-def _matrices(**arguments: ArrayLike) -> list[NDArray[Any]]:
-    matrices = []
-    for name, value in arguments.items():
-        matrix = as_array(value, name)
-        if matrix.ndim != 2:
-            raise ValueError(f"`{name}` must be a matrix, got shape {matrix.shape}")
-        matrices.append(matrix)
-    return matrices
-
-
 def _figure(
     matrices: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
     headings: Iterable[tuple[str, str]],
@@ -132,15 +123,9 @@ def _figure(
 ) -> Figure:
     """Draw a matrix with a window on it, what it is multiplied by, and the result."""
     read, sliding, result = matrices
-    row, column = as_pair(at, "at", 0)
-    if row >= result.shape[0] or column >= result.shape[1]:
-        raise ValueError(f"`at` (={at}) must lie in the gradient, which is {result.shape}")
+    row, column = as_cell(at, result.shape, of="gradient")
     for matrix in matrices:
-        if max(matrix.shape) > _MOST_CELLS:
-            raise ValueError(
-                f"a matrix is {matrix.shape[0]}×{matrix.shape[1]}: the figure draws at most "
-                f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-            )
+        refuse_larger(matrix.shape, _MOST_CELLS, "matrix")
     taps = [(row + i * step[0], column + j * step[1]) for i, j in np.ndindex(*sliding.shape)]
     reach = (taps[-1][0] - taps[0][0] + 1, taps[-1][1] - taps[0][1] + 1)
     # The headings are wider than small matrices.

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref._checks import as_int, as_pair
+from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_cell
 from cnnref.figures._grid import boxes, draw_grid, outline
 from cnnref.ops.convolution import check_conv2d, conv2d
 
@@ -152,9 +153,7 @@ def dot_product(input: ArrayLike, weight: ArrayLike, at: tuple[int, int] = (0, 0
     filters = len(matrix)
     if max(channels, filters, rows, columns) > 4:
         raise ValueError("the figure draws at most 4 channels, 4 filters and 4×4 pixels")
-    row, column = as_pair(at, "at", 0)
-    if row >= rows or column >= columns:
-        raise ValueError(f"`at` (={at}) must lie in the input, which is {rows}×{columns}")
+    row, column = as_cell(at, (rows, columns), of="input")
     output = conv2d(image, checked.weight)[:, row, column]
 
     block = rows + 1.1

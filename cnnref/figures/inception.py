@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from cnnref._checks import as_array
 from cnnref._types import Array
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import boxes, draw_grid, strokes
+from cnnref.figures._grid import arrow, boxes, draw_grid
 from cnnref.networks.layers import (
     Activation,
     BatchNorm,
@@ -69,7 +69,7 @@ def branches(block: Branches, input_shape: Sequence[int]) -> Figure:
         y = _MARGIN + _BOX
         # A short path stands at the bottom, where the wider filters of the others stand too.
         start = last - step * len(column)
-        _arrow(axes, middle, y, start if column else last)
+        arrow(axes, (middle, y), (middle, start if column else last))
         for row, (layer, channels) in enumerate(column):
             top = start + step * row
             fill = theme.PAD if isinstance(layer, Pool) else theme.FILTER
@@ -82,7 +82,7 @@ def branches(block: Branches, input_shape: Sequence[int]) -> Figure:
             words = f"{channels} channels" if channels > 1 else "1 channel"
             size = theme.fit(words, _COLUMN - 0.5, theme.LABEL_POINTS)
             theme.write(axes, middle, top + 1.22, words, size=size, label=f"channels {place}")
-            _arrow(axes, middle, top + _BOX, top + step)
+            arrow(axes, (middle, top + _BOX), (middle, top + step))
     return figure
 
 
@@ -111,12 +111,6 @@ def _sum(columns: Sequence[Sequence[tuple[Layer, int]]], block: Branches, output
 
 def _times(shape: Shape) -> str:
     return f"{shape[0]} channels of {shape[1]}×{shape[2]}"
-
-
-def _arrow(axes: Axes, x: float, top: float, bottom: float) -> None:
-    lines = [((x, top), (x, bottom))]
-    lines += [((x + side * 0.2, bottom - 0.28), (x, bottom)) for side in (-1, 1)]
-    strokes(axes, lines, colour=theme.MUTED, width=1.6, label="arrow")
 
 
 def branch_maps(image: ArrayLike, maps: Mapping[str, ArrayLike]) -> Figure:

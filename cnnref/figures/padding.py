@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref._checks import as_array, as_int, as_sides
+from cnnref._checks import as_int, as_sides
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_matrix, refuse_larger
 from cnnref.figures._grid import draw_grid, outline, padding_mask
 from cnnref.ops import pad2d, same_padding
 from cnnref.ops.padding import PaddingMode
@@ -42,18 +43,12 @@ def modes(input: ArrayLike, padding: object = 1) -> Figure:
             above 9.
         TypeError: If an argument has the wrong type.
     """
-    image = as_array(input, "input")
-    if image.ndim != 2:
-        raise ValueError(f"`input` must be a matrix, got shape {image.shape}")
+    image = as_matrix(input, "input")
     sides = as_sides(padding)
     names: tuple[PaddingMode, ...] = get_args(PaddingMode)
     padded = [pad2d(image[None], sides, mode)[0] for mode in names]
     rows, columns = padded[0].shape
-    if max(rows, columns) > _MOST_CELLS:
-        raise ValueError(
-            f"the padded `input` is {rows}×{columns}: the figure draws at most "
-            f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-        )
+    refuse_larger(padded[0].shape, _MOST_CELLS, "padded `input`")
     pads = padding_mask((rows, columns), sides)
     panel, block, gap = max(columns, 5), rows + _HEADING, 1.0
     figure, axes = theme.canvas(2 * panel + gap + 2 * _MARGIN, 2 * block + 0.3 + _MARGIN)

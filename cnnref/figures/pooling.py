@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from cnnref._checks import as_images, as_pair
 from cnnref._types import ConvPadding, IntOrPair, Pair
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import Grid, boxes, draw_grid, outline, padding_mask, ring, strokes
+from cnnref.figures._checks import as_cell, refuse_larger
+from cnnref.figures._grid import Grid, arrow, boxes, draw_grid, outline, padding_mask, ring, strokes
 from cnnref.ops._windows import Windows, pooling_windows
 from cnnref.ops.pooling import max_pool2d
 
@@ -72,11 +73,7 @@ def max_windows(
     padded = np.pad(
         images[0].astype(float), ((0, 0), (top, bottom), (left, right)), constant_values=-np.inf
     )
-    if max(padded.shape[1:]) > _MOST_CELLS:
-        raise ValueError(
-            f"the padded `input` is {padded.shape[1]}×{padded.shape[2]}: the figure draws at most "
-            f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-        )
+    refuse_larger(padded.shape[1:], _MOST_CELLS, "padded `input`")
     pads = padding_mask((padded.shape[1], padded.shape[2]), w.padding)
     block = max(padded.shape[1], values.shape[2]) + _HEADING
     output_x = _MARGIN + max(padded.shape[2], 4.2) + 1.9
@@ -95,7 +92,8 @@ def max_windows(
             _outline_window(axes, grid, w, (row, column))
         theme.write(axes, _MARGIN, y - 0.45, f"channel {channel + 1}", ha="left")
         output_y = grid.middle[1] - result.shape[0] / 2
-        _arrow(axes, output_x - 1.4, output_x - 0.4, grid.middle[1])
+        ends = ((output_x - 1.4, grid.middle[1]), (output_x - 0.4, grid.middle[1]))
+        arrow(axes, *ends, head=(0.22, 0.22), width=1.4)
         shown = draw_grid(
             axes, result, output_x, output_y, fill=theme.OUTPUT, marked=cells if at else (),
             mark_fill=theme.OUTPUT, name=f"output {channel}",
@@ -109,13 +107,7 @@ def max_windows(
 
 def _cells(w: Windows, at: object) -> list[Pair]:
     if at is not None:
-        row, column = as_pair(at, "at", 0)
-        if row >= w.output_size[0] or column >= w.output_size[1]:
-            raise ValueError(
-                f"`at` (={at}) must lie in the output, which is "
-                f"{w.output_size[0]}×{w.output_size[1]}"
-            )
-        return [(row, column)]
+        return [as_cell(at, w.output_size)]
     for axis in (0, 1):
         reach = w.dilation[axis] * (w.kernel_size[axis] - 1) + 1
         if reach > w.stride[axis] and w.output_size[axis] > 1:
@@ -131,21 +123,6 @@ def _outline_window(axes: Axes, grid: Grid, w: Windows, cell: Pair) -> None:
         corner.append(start)
         size.append(min(reach, extent - start))  # what sticks out past the padding is not there
     outline(axes, grid, (corner[0], corner[1]), (size[0], size[1]))
-
-
-def _arrow(axes: Axes, start: float, end: float, y: float) -> None:
-    head = 0.22
-    strokes(
-        axes,
-        [
-            ((start, y), (end, y)),
-            ((end - head, y - head), (end, y)),
-            ((end - head, y + head), (end, y)),
-        ],
-        colour=theme.MUTED,
-        width=1.4,
-        label="arrow",
-    )
 
 
 def _key(axes: Axes, y: float) -> None:

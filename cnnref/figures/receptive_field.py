@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnref._checks import as_array, as_int, as_pair
+from cnnref._checks import as_int, as_pair
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import as_matrix, refuse_larger
 from cnnref.figures._grid import boxes, draw_grid, hatch, outline, strokes
 from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window, as_layers
 from cnnref.networks.receptive_field import PIXEL, ReceptiveField, receptive_field
@@ -221,14 +222,8 @@ def gradient_support(
         ValueError: If the gradient is no matrix, has a side above 16, or the field misses it.
         TypeError: If an argument is of the wrong kind.
     """
-    values = as_array(gradient, "gradient")
-    if values.ndim != 2:
-        raise ValueError(f"`gradient` must be a matrix, got shape {values.shape}")
-    if max(values.shape) > _MOST_PIXELS:
-        raise ValueError(
-            f"`gradient` is {values.shape[0]}×{values.shape[1]}: the figure draws at most "
-            f"{_MOST_PIXELS} pixels a side"
-        )
+    values = as_matrix(gradient, "gradient")
+    refuse_larger(values.shape, _MOST_PIXELS, "`gradient`")
     seen = field.pixels(*as_pair(cell, "cell", 0))
     starts = [max(axis.start, 0) for axis in seen]
     stops = [min(axis.stop, size) for axis, size in zip(seen, values.shape, strict=True)]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cnnref._checks import as_array, as_int
 from cnnref._types import Array
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import boxes, draw_grid, strokes
+from cnnref.figures._grid import arrow, boxes, draw_grid, strokes
 
 __all__ = ["block_on_a_row", "blocks", "gradients_by_depth"]
 
@@ -59,7 +59,7 @@ def _block(axes: Axes, x: float, kind: str, height: float) -> None:
     theme.write(axes, middle, 0.55, _TITLES[kind], bold=True, label="title")
     theme.write(axes, middle, 1.5, "x", label=f"{kind} x")
     top = 2.9
-    _arrow(axes, (middle, 1.85), (middle, top))
+    arrow(axes, (middle, 1.85), (middle, top))
     for row, word in enumerate(_ORDERS[kind]):
         y = top + _STEP * row
         if word == "+":
@@ -74,7 +74,7 @@ def _block(axes: Axes, x: float, kind: str, height: float) -> None:
         bottom = y + _STEP
         if row == len(_ORDERS[kind]) - 1:
             bottom = height - 0.95
-        _arrow(axes, (middle, y + _BOX), (middle, bottom))
+        arrow(axes, (middle, y + _BOX), (middle, bottom))
     theme.write(axes, middle, height - 0.5, "y", label=f"{kind} y")
 
 
@@ -86,12 +86,6 @@ def _skip(
     lines = list(itertools.pairwise(corners))
     lines += [((end[0] - 0.28, end[1] + side * 0.2), end) for side in (-1, 1)]
     strokes(axes, lines, colour=theme.WINDOW, width=2.4, label=f"{kind} skip")
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    lines = [(start, end)]
-    lines += [((end[0] + side * 0.2, end[1] - 0.28), end) for side in (-1, 1)]
-    strokes(axes, lines, colour=theme.MUTED, width=1.6, label="arrow")
 
 
 def block_on_a_row(row: ArrayLike, first: ArrayLike, second: ArrayLike) -> Figure:

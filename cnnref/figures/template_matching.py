@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnref._checks import as_array
 from cnnref.figures import _theme as theme
+from cnnref.figures._checks import refuse_larger
 from cnnref.figures._grid import Grid, boxes, draw_grid, outline, strokes
 from cnnref.figures._picture import as_picture, draw_picture, draw_shaded
 from cnnref.ops.template_matching import cross_correlation, normalized_cross_correlation
@@ -40,11 +41,7 @@ def responses(input: ArrayLike, template: ArrayLike) -> Figure:
         TypeError: If an argument does not hold real numbers.
     """
     image, patch = as_picture(input, "input"), as_picture(template, "template")
-    if max(image.shape) > _MOST_CELLS:
-        raise ValueError(
-            f"the `input` is {image.shape[0]}×{image.shape[1]}: the figure draws at most "
-            f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-        )
+    refuse_larger(image.shape, _MOST_CELLS, "`input`")
     raw = cross_correlation(image[None], patch[None])[0]
     normalised = normalized_cross_correlation(image[None], patch[None])[0]
     best = {"raw": _largest(raw), "normalised": _largest(normalised)}

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import boxes, strokes
+from cnnref.figures._grid import arrow, boxes
 
 __all__ = ["swap_head"]
 
@@ -15,6 +15,7 @@ _MARGIN = 0.2
 _BASE, _HEAD, _GAP = 7.6, 7.0, 1.4
 _HIGH = 2.4
 _TOPS = (1.0, 6.2)
+_ARROW_HEAD = (0.3, 0.25)
 
 
 def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -> Figure:
@@ -47,10 +48,11 @@ def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -
         lines = (f"{what}, {classes:,} classes", f"{number:,} parameters")
         _box(axes, right, top, _HEAD, fill, lines, "head")
         y = top + _HIGH / 2
-        _arrow(axes, (_MARGIN + _BASE + 0.2, y), (right - 0.2, y))
+        arrow(axes, (_MARGIN + _BASE + 0.2, y), (right - 0.2, y), head=_ARROW_HEAD)
     # Down from base to base; the head is left behind.
     down = _MARGIN + _BASE / 2
-    _arrow(axes, (down, _TOPS[0] + _HIGH + 0.15), (down, _TOPS[1] - 1.05))
+    ends = ((down, _TOPS[0] + _HIGH + 0.15), (down, _TOPS[1] - 1.05))
+    arrow(axes, *ends, head=_ARROW_HEAD)
     theme.write(axes, down + 0.6, _TOPS[0] + _HIGH + 0.85, "copied", ha="left", label="copied")
     middle = _TOPS[0] + _HIGH + 0.85
     theme.write(axes, right + _HEAD / 2, middle, "left behind", colour=theme.MUTED, label="left")
@@ -64,13 +66,3 @@ def _box(
     for place, line in enumerate(lines):
         at = y + _HIGH / 2 + (place - 0.5) * 1.0
         theme.write(axes, x + width / 2, at, line, bold=place == 0, label=f"{name} {place}")
-
-
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    x1, y1 = end
-    if start[1] == y1:
-        barbs = [(x1 - 0.3, y1 - 0.25), (x1 - 0.3, y1 + 0.25)]
-    else:
-        barbs = [(x1 - 0.25, y1 - 0.3), (x1 + 0.25, y1 - 0.3)]
-    segments = [(start, end), *((barb, end) for barb in barbs)]
-    strokes(axes, segments, colour=theme.MUTED, width=1.6, label="arrow")

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
 from cnnref._checks import as_int
 from cnnref.figures import _theme as theme
-from cnnref.figures._grid import Grid, draw_grid, hatch
+from cnnref.figures._checks import as_matrix, refuse_larger
+from cnnref.figures._grid import Grid, draw_grid, hatch, rectangle
 from cnnref.ops.transposed_convolution import (
     ConvTranspose2dArguments,
     check_conv_transpose2d,
@@ -66,21 +66,14 @@ def stamps(
             or a side of the input, the filter or the output is above 9.
         TypeError: If an argument has the wrong type.
     """
-    images, filters = np.asarray(input), np.asarray(weight)
-    for name, matrix in (("input", images), ("weight", filters)):
-        if matrix.ndim != 2:
-            raise ValueError(f"`{name}` must be a matrix, got shape {matrix.shape}")
+    images, filters = as_matrix(input, "input"), as_matrix(weight, "weight")
     a = check_conv_transpose2d(
         images[None], filters[None, None], None if bias is None else [bias],
         stride, padding, output_padding, 1, dilation,
     )  # fmt: skip
     for name, shape in (("`input`", images.shape), ("`weight`", filters.shape),
                         ("output", a.output_size)):  # fmt: skip
-        if max(shape) > _MOST_CELLS:
-            raise ValueError(
-                f"the {name} is {shape[0]}×{shape[1]}: the figure draws at most "
-                f"{_MOST_CELLS}×{_MOST_CELLS} cells"
-            )
+        refuse_larger(shape, _MOST_CELLS, name)
     cells = list(np.ndindex(*images.shape))[:4] if at is None else [tuple(cell) for cell in at]
     if len(cells) > len(_LINES):
         raise ValueError(f"`at` (={at!r}) holds {len(cells)} cells: at most {len(_LINES)}")
@@ -134,8 +127,7 @@ def _line(
     """Outline the cells from start up to end, in the line of the stamp's place."""
     x0, y0 = grid.x + start[1] + inset, grid.y + start[0] + inset
     x1, y1 = grid.x + end[1] - inset, grid.y + end[0] - inset
-    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
-    path = Path(corners, [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY])
+    path = rectangle(x0, y0, x1 - x0, y1 - y0)
     style, width = _LINES[place]
     axes.add_patch(
         PathPatch(
@@ -193,11 +185,7 @@ def overlaps(
         for k in kernels
     ]
     for kernel, grid in zip(kernels, counts, strict=True):
-        if len(grid) > _MOST_CELLS:
-            raise ValueError(
-                f"the output for kernel {kernel} is {len(grid)}×{len(grid)}: the figure draws at "
-                f"most {_MOST_CELLS}×{_MOST_CELLS} cells"
-            )
+        refuse_larger(grid.shape, _MOST_CELLS, f"output for kernel {kernel}")
     # A heading needs the width of seven cells.
     panels = [max(len(grid), 7) for grid in counts]
     gap = 0.8
