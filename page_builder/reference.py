@@ -74,30 +74,39 @@ def _modules(listed: str, root: Path) -> Iterator[tuple[str, str]]:
         return
     for stem, title in topics(root).items():
         module = listed.replace("<topic>", stem)
-        if root.joinpath(*module.split(".")).with_suffix(".py").is_file():
+        if _is_module(*module.rpartition(".")[::2], root):
             yield f"## {title}\n\nSee the page [{title}](../topics/{stem}.md).\n\n", module
 
 
 def public_names(module: str, root: Path = ROOT) -> list[str]:
     """Return the full names of a module's public functions and classes.
 
-    A name is the one by which a reader imports it: from ``cnnref`` if it is listed there, and from
-    the package if the module is private. A function named like its module is named in full, since
-    the short name is that of the module.
+    A name is the one by which a reader imports it: from the module's package if that lists it, and
+    from ``cnnref`` if the package is ``cnnref.ops``. One that is also the name of a module of the
+    package is given in full, since the short name is that of the module.
 
     Raises:
         ApiListError: The module does not exist or has nothing public.
     """
-    found = list(_public(module, root).values())
+    package, _, stem = module.rpartition(".")
+    listed = _listed(_parse(package, root)) or ()
+    private = stem.startswith("_")
+    found = [node for name, node in _public(module, root).items() if name in listed or not private]
     if not found:
         raise ApiListError(f"`{module}` has no public function or class")
     found.sort(key=lambda node: (isinstance(node, ast.ClassDef), node.name.endswith("_loops")))
-    package, _, stem = module.rpartition(".")
-    short = set(_public(package, root)) - {stem} if package == "cnnref.ops" else set()
-    home = package if stem.startswith("_") else module
+    short = "cnnref" if package == "cnnref.ops" else package
     return [
-        f"cnnref.{node.name}" if node.name in short else f"{home}.{node.name}" for node in found
+        f"{short}.{node.name}"
+        if node.name in listed and not _is_module(package, node.name, root)
+        else f"{module}.{node.name}"
+        for node in found
     ]
+
+
+def _is_module(package: str, name: str, root: Path) -> bool:
+    folder = root.joinpath(*package.split("."))
+    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
 
 
 def _public(module: str, root: Path) -> dict[str, Definition]:
@@ -129,10 +138,13 @@ def _parse(module: str, root: Path) -> ast.Module:
 
 
 def _listed(tree: ast.Module) -> list[str] | None:
-    """Return the ``__all__`` of a module, or None if it has none."""
+    """Return the ``__all__`` of a module, or None if it has none written out."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names: list[str] = ast.literal_eval(node.value)
+            try:
+                names: list[str] = ast.literal_eval(node.value)
+            except ValueError:  # that of `cnnref`, made from those of its packages
+                return None
             return names
     return None
 

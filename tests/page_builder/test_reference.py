@@ -55,6 +55,8 @@ FILES = {
         def point(): ...
         """,
     "cnnref/ops/nothing.py": "Kind = int",
+    "cnnref/figures/__init__.py": "",
+    "cnnref/nn/__init__.py": "",
     "cnnref/nn/maps/__init__.py": """
         from cnnref.nn.maps._one import Map
         from cnnref.nn.maps._two import draw as draw
