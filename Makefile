@@ -7,7 +7,7 @@ PORT ?= 8000
 # Material's notice about MkDocs 2 says nothing a reader of this build log needs.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve site test check bench labs screenshot lock clean
+.PHONY: help serve site test check bench labs topic screenshot lock clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -47,6 +47,11 @@ bench: environment ## time and memory beside torch's, paired in one run
 labs: environment ## run the long experiments again and store their results (needs apt: 100 MB)
 	for file in experiments/*.py; do \
 		if grep -q '^def main' $$file; then OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m experiments.$$(basename $$file .py) || exit 1; fi; done
+
+# The page is about the module STEM of cnnref.ops, or another: OPS=, NN= or NETWORKS= a module.
+topic: environment ## write the skeleton of a topic: STEM=flip TITLE="Flips" [QUESTION="…"] [OPS=, NN= or NETWORKS=<module>]
+	$(BIN)/python -m tools.topic "$(STEM)" --title "$(TITLE)" --question "$(QUESTION)" \
+		$(if $(OPS),--ops $(OPS)) $(if $(NN),--nn $(NN)) $(if $(NETWORKS),--networks $(NETWORKS))
 
 screenshot: site ## the README's picture, from the built site (needs Chromium)
 	$(BIN)/python -m page_builder.screenshot
