@@ -32,13 +32,15 @@ def write_skeleton(root: Path, topic: Topic, title: str, question: str = "") -> 
         The files written or changed.
 
     Raises:
-        TopicError: The stem cannot be the name of a module, the topic exists, or it is about a
-            module of `cnnref.networks` that does not.
+        TopicError: The title is empty, the stem cannot be the name of a module, the topic exists,
+            or it is about a module of `cnnref.networks` that does not exist.
     """
     if not re.fullmatch("[a-z][a-z0-9_]*", topic.stem):
         raise TopicError(f"`STEM` ({topic.stem}) must be the name of a module, like max_unpooling")
     if (root / f"docs/topics/{topic.stem}.md").exists():
         raise TopicError(f"`STEM` ({topic.stem}) is the stem of a topic already: choose another")
+    if not title:
+        raise TopicError("`TITLE` is empty: give the title that the navigation shows")
     parts, missing = topic.parts, topic.missing(root)
     new_module = f"cnnref/{topic.layer}/{topic.module}.py" in missing
     if new_module and topic.layer == "networks":
