@@ -1,7 +1,8 @@
 """Derivations of results, step by step, as data; then as text, LaTeX or Markdown. NumPy alone.
 
-Every derivation has `to_text()`, `to_latex()` and `to_markdown()`, and shows itself in a notebook.
-What is written counts rows, columns and channels from 1, as on paper; the data counts from 0.
+Every derivation is a `Solution`: it has `to_text()`, `to_latex()` and `to_markdown()`, and a
+notebook displays it. Text counts rows, columns and channels from 1, as on paper; the data counts
+from 0.
 """
 
 from cnnref.worked.convolution import (
@@ -30,6 +31,7 @@ from cnnref.worked.resolution_and_channels import (
     SpaceToDepthDerivation,
     space_to_depth,
 )
+from cnnref.worked.solution import CellSolution, Solution
 from cnnref.worked.sums import Contribution, SummedCell
 from cnnref.worked.template_matching import (
     Deviations,
@@ -47,6 +49,7 @@ __all__ = [
     "AvgPooledCell",
     "AvgPoolingDerivation",
     "AxisSteps",
+    "CellSolution",
     "ChannelStep",
     "Contribution",
     "ConvolutionDerivation",
@@ -63,6 +66,7 @@ __all__ = [
     "PooledCell",
     "PoolingDerivation",
     "ReceptiveFieldDerivation",
+    "Solution",
     "SpaceToDepthDerivation",
     "Stamp",
     "SummedCell",

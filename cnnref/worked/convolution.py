@@ -2,19 +2,19 @@ r"""The worked solution of a convolution: each output cell from its windows, pro
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._types import Array, Pair, Sides
-from cnnref.ops.convolution import check_conv2d
+from cnnref._checks import as_int
+from cnnref._types import Array, ConvPadding, IntOrPair, Pair, Sides
+from cnnref.ops.convolution import check_conv2d, conv2d
 from cnnref.ops.padding import PaddingMode, pad2d
-from cnnref.worked import latex, markdown, text
+from cnnref.worked._range import magnitudes, refuse_wrapping
 from cnnref.worked.document import (
     UNREAD,
     Block,
@@ -30,8 +30,9 @@ from cnnref.worked.document import (
     has_mark,
     kept,
 )
-from cnnref.worked.layout import CellLayout
-from cnnref.worked.numbers import DECIMALS, adds_up, multiplies_to, show
+from cnnref.worked.layout import ROUNDED_WITH_SIGN, CellLayout
+from cnnref.worked.numbers import adds_up, multiplies_to, show
+from cnnref.worked.solution import CellSolution, check_index
 
 Bools = npt.NDArray[np.bool_]
 
@@ -85,11 +86,11 @@ class OutputCell:
 
 
 @dataclass(frozen=True, eq=False)
-class ConvolutionDerivation:
+class ConvolutionDerivation(CellSolution[OutputCell]):
     """The derivation of a convolution, cell by cell; make one with `convolution`.
 
     Cells are computed when they are asked for, so a large input costs nothing until then. Iterating
-    gives every cell, image by image, filter by filter, row by row; `len` says how many there are.
+    yields every cell, image by image, filter by filter, row by row; `len` is the number of cells.
 
     Attributes:
         input: Images, shape (N, C, H, W).
@@ -105,6 +106,8 @@ class ConvolutionDerivation:
         output_size: Height and width of the output.
         batched: Whether the given input had a batch axis; the output has one then.
     """
+
+    cell_names: ClassVar = ("image", "filter", "row", "column")
 
     input: Array
     weight: Array
@@ -164,12 +167,9 @@ class ConvolutionDerivation:
             TypeError: If an index is not an integer.
             IndexError: If an index is outside the output.
         """
-        index = (image, filter, row, column)
-        for name, value, size in zip(_INDEX_NAMES, index, self.shape, strict=True):
-            if isinstance(value, bool):
-                raise TypeError(f"`{name}` (={value!r}) must be an integer, not a bool")
-            if not 0 <= operator.index(value) < size:
-                raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
+        image, filter, row, column = check_index(
+            (image, filter, row, column), self.shape, self.cell_names
+        )
         (kernel_height, kernel_width), (down, right) = self.weight.shape[2:], self.dilation
         top, left = row * self.stride[0], column * self.stride[1]
         rows = slice(top, top + down * (kernel_height - 1) + 1)
@@ -187,16 +187,6 @@ class ConvolutionDerivation:
         numbers = [step.sum for step in steps] + ([] if bias is None else [bias])
         total = _running_sum(np.array(numbers, dtype=self.padded.dtype))
         return OutputCell(image, filter, row, column, tuple(steps), bias, total)
-
-    def __len__(self) -> int:
-        return int(np.prod(self.shape))
-
-    def __iter__(self) -> Iterator[OutputCell]:
-        for index in np.ndindex(*self.shape):
-            yield self._cell_at(index)
-
-    def _cell_at(self, index: tuple[int, ...]) -> OutputCell:
-        return self.cell(**dict(zip(_INDEX_NAMES, index, strict=True)))
 
     def document(
         self,
@@ -226,91 +216,9 @@ class ConvolutionDerivation:
             ValueError: If a limit is under 2, or a cell has not 3 or 4 indices.
             IndexError: If a cell is outside the output.
         """
-        for name, limit in (
-            ("max_cells", max_cells),
-            ("max_size", max_size),
-            ("max_channels", max_channels),
-        ):
-            if limit < 2:
-                raise ValueError(f"`{name}` (={limit}) must be at least 2: the first and the last")
         layout = _Layout(self, max_size, max_channels)
-        if cells is not None:
-            chosen = [self._cell_at(_full_index(index)) for index in cells]
-            blocks: list[Block] = [Grid(tuple(layout.card(cell) for cell in chosen))]
-            return Document((*layout.legend(blocks), *blocks))
-        # One row of cards, broken by a sentence where cells are left out.
-        blocks = []
-        cards: list[Card] = []
-        for i in kept(len(self), max_cells):
-            if i is not None:
-                index = np.unravel_index(i, self.shape)
-                cards.append(layout.card(self._cell_at(tuple(map(int, index)))))
-                continue
-            left_out = len(self) - max_cells
-            blocks += [Grid(tuple(cards)), Paragraph((f"… {left_out} more {_cells(left_out)} …",))]
-            cards = []
-        blocks.append(Grid(tuple(cards)))
-        blocks += layout.outputs(max_cells)
+        blocks = layout.cells(cells, max_cells)
         return Document((*layout.legend(blocks), *blocks))
-
-    def to_text(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-        max_channels: int = 8,
-    ) -> str:
-        """Write the solution as plain text; for the arguments see `document`."""
-        return text.render(
-            self.document(cells, max_cells=max_cells, max_size=max_size, max_channels=max_channels)
-        )
-
-    def to_latex(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-        max_channels: int = 8,
-    ) -> str:
-        """Write the solution as a LaTeX fragment (`amsmath`); for the arguments see `document`."""
-        return latex.render(
-            self.document(cells, max_cells=max_cells, max_size=max_size, max_channels=max_channels)
-        )
-
-    def to_markdown(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-        max_channels: int = 8,
-        grid: bool = True,
-    ) -> str:
-        """Write the solution as Markdown with LaTeX maths; for the other arguments see `document`.
-
-        Args:
-            cells: As for `document`.
-            max_cells: As for `document`.
-            max_size: As for `document`.
-            max_channels: As for `document`.
-            grid: Wrap the cells in `div` elements that the site's style sheet lays out as a
-                responsive grid. False gives plain Markdown, as notebooks get it.
-        """
-        return markdown.render(
-            self.document(cells, max_cells=max_cells, max_size=max_size, max_channels=max_channels),
-            grid=grid,
-        )
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
-
-
-_INDEX_NAMES = ("image", "filter", "row", "column")
 
 
 def _running_sum(values: Array) -> Any:
@@ -318,25 +226,13 @@ def _running_sum(values: Array) -> Any:
     return np.cumsum(values, dtype=values.dtype)[-1]
 
 
-def _full_index(index: tuple[int, ...]) -> tuple[int, ...]:
-    if len(index) not in (3, 4):
-        raise ValueError(
-            f"a cell (={index!r}) must be (filter, row, column) or (image, filter, row, column)"
-        )
-    return (0, *index) if len(index) == 3 else tuple(index)
-
-
-def _cells(count: int) -> str:
-    return "cell" if count == 1 else "cells"
-
-
 def convolution(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
     padding_mode: PaddingMode = "constant",
 ) -> ConvolutionDerivation:
@@ -364,7 +260,7 @@ def convolution(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
-            `conv2d` and `pad2d`.
+            `conv2d` and `pad2d`; or if integers may wrap, so that the derivation would be false.
 
     Examples:
         >>> solution = convolution([[[1, 2], [3, 4]]], [[[[1, 0], [0, -1]]]], bias=[10])
@@ -394,6 +290,11 @@ def convolution(
         arXiv:1603.07285, section 1.1 (discrete convolutions) and section 5.1 (dilation).
     """
     args = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
+    if args.dtype.kind in "iu":
+        settings = args.stride, args.padding, args.dilation, args.groups
+        bias = None if args.bias is None else magnitudes(args.bias)
+        bounds = conv2d(magnitudes(args.input), magnitudes(args.weight), bias, *settings)
+        refuse_wrapping("`input` and `weight`", args.dtype, bounds)
     is_padding = np.ones(
         [n + sum(sides) for n, sides in zip(args.input.shape[2:], args.padding, strict=True)],
         dtype=bool,
@@ -423,13 +324,13 @@ def _spread(values: Array, read: Bools) -> Array:
     return spread
 
 
-class _Layout(CellLayout):
+class _Layout(CellLayout[OutputCell]):
     """Turns cells into blocks of a document."""
 
     def __init__(self, derivation: ConvolutionDerivation, max_size: int, max_channels: int) -> None:
-        super().__init__(derivation, "filter", max_size)
+        super().__init__(derivation, max_size)
         self.derivation = derivation
-        self.max_channels = max_channels
+        self.max_channels = as_int(max_channels, "max_channels", 2)
         self.all_ones = bool((derivation.weight == 1).all())
 
     def card(self, cell: OutputCell) -> Card:
@@ -514,10 +415,4 @@ class _Layout(CellLayout):
         if has_mark(matrices, Mark.UNREAD):
             yield Paragraph(("A dot ", UNREAD, " is a cell that the dilated filter does not read."))
         if self.rounded:
-            yield Paragraph(
-                (
-                    f"Numbers are rounded to {DECIMALS} decimals; the sign ",
-                    Symbol("≈"),
-                    " stands where the rounded numbers do not give the result exactly.",
-                )
-            )
+            yield ROUNDED_WITH_SIGN

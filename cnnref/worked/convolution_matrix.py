@@ -2,6 +2,7 @@ r"""The worked solution of a convolution as a matrix product, by im2col and by a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnref._checks import as_int
 from cnnref._types import Array, ConvPadding, IntOrPair, Pair, Sides
-from cnnref.ops.convolution import check_conv2d
+from cnnref.ops.convolution import check_conv2d, conv2d
 from cnnref.ops.convolution_matrix import im2col, toeplitz_matrix
-from cnnref.worked import latex, markdown, text
+from cnnref.worked._range import magnitudes, refuse_wrapping
 from cnnref.worked.document import (
     UNREAD,
     Block,
@@ -30,13 +32,15 @@ from cnnref.worked.document import (
     Symbol,
     has_mark,
 )
-from cnnref.worked.numbers import DECIMALS, show
+from cnnref.worked.layout import ROUNDED
+from cnnref.worked.numbers import show
+from cnnref.worked.solution import Solution
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class ConvolutionMatrixDerivation:
+class ConvolutionMatrixDerivation(Solution):
     """A convolution written as two matrix products; make one with `convolution_matrix`.
 
     Attributes:
@@ -84,8 +88,7 @@ class ConvolutionMatrixDerivation:
         Raises:
             ValueError: If the limit is under 2.
         """
-        if max_size < 2:
-            raise ValueError(f"`max_size` (={max_size}) must be at least 2: the first and the last")
+        as_int(max_size, "max_size", 2)
         columns = Matrix.of(self.columns, padding=self.is_padding, max_size=max_size)
         matrix = Matrix.of(self.matrix, unread=~self.is_weight, max_size=max_size)
         rows, product, pixels, cells = (
@@ -114,7 +117,7 @@ class ConvolutionMatrixDerivation:
             Display(product),
         ]
         if not (rows.rounded or columns.rounded or product.rounded):
-            blocks.append(_dot_product(self.rows[0], self.columns[:, 0], self.product[0, 0]))
+            blocks += _dot_product(self.rows[0], self.columns[:, 0], self.product[0, 0])
         for place, channel in enumerate(self.output):
             which = "The product" if one else f"Row {place + 1} of the product"
             which += f", written as {'×'.join(map(str, self.output_size))}, is the output of "
@@ -139,31 +142,8 @@ class ConvolutionMatrixDerivation:
             Display(cells),
         ]
         if any(m.rounded for m in (columns, rows, product, matrix)):
-            blocks.append(Paragraph((f"Numbers are rounded to {DECIMALS} decimals.",)))
+            blocks.append(ROUNDED)
         return Document(tuple(blocks))
-
-    def to_text(self, *, max_size: int = 16) -> str:
-        """Write the solution as plain text; for the argument see `document`."""
-        return text.render(self.document(max_size=max_size))
-
-    def to_latex(self, *, max_size: int = 16) -> str:
-        """Write the solution as a LaTeX fragment (`amsmath`); for the argument see `document`."""
-        return latex.render(self.document(max_size=max_size))
-
-    def to_markdown(self, *, max_size: int = 16, grid: bool = True) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            max_size: As for `document`.
-            grid: As for every derivation; this one has no cards, so both are the same.
-        """
-        return markdown.render(self.document(max_size=max_size), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
 
 
 def convolution_matrix(
@@ -191,7 +171,7 @@ def convolution_matrix(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, a number is out of range, or there is more than
-            one image: the errors of `conv2d` and `toeplitz_matrix`.
+            one image: the errors of `conv2d` and `toeplitz_matrix`; or if integers may wrap.
 
     Examples:
         >>> solution = convolution_matrix([[[1, 2, 3]]], [[[[10, 1]]]])
@@ -213,6 +193,9 @@ def convolution_matrix(
         raise ValueError(f"`input` must hold one image, not {len(a.input)}")
     settings: dict[str, Any] = dict(stride=a.stride, padding=a.padding, dilation=a.dilation)
     size, kernel = a.input.shape[2:], a.weight.shape[2:]
+    if a.dtype.kind in "iu":
+        bounds = conv2d(magnitudes(a.input), magnitudes(a.weight), **settings)
+        refuse_wrapping("`input` and `weight`", a.dtype, bounds)
     image, ones = a.input[0], np.ones(a.input.shape[1:], np.int8)
     return ConvolutionMatrixDerivation(
         input=image,
@@ -229,8 +212,14 @@ def convolution_matrix(
     )
 
 
-def _dot_product(row: Array, column: Array, total: Any) -> Equation:
-    """Write the first cell of the product out; a minus of either factor goes before the term."""
+def _dot_product(row: Array, column: Array, total: Any) -> Iterator[Equation]:
+    """Write the first cell of the product out; a minus of either factor goes before the term.
+
+    Nothing is written if a number is rounded, which may be one that a long matrix does not show.
+    """
+    numbers = [show(value) for value in (*row, *column, total)]
+    if any(shown.rounded for shown in numbers):
+        return
     terms: list[tuple[int, Expression]] = []
     for weight, pixel in zip(row, column, strict=True):
         sign = -1 if (weight < 0) != (pixel < 0) else 1
@@ -238,4 +227,4 @@ def _dot_product(row: Array, column: Array, total: Any) -> Equation:
         terms.append((sign, Product(factors)))
     result = Symbol(show(abs(total)).text)
     last: Expression = Sum(((-1, result),)) if total < 0 else result
-    return Equation(Symbol("first cell"), (Sum(tuple(terms)), last))
+    yield Equation(Symbol("first cell"), (Sum(tuple(terms)), last))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from cnnref.networks.cost import cost as computed
 from cnnref.networks.layers import Conv, Layer, Linear, Shape
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
     Card,
@@ -23,12 +22,13 @@ from cnnref.worked.document import (
     Symbol,
     number,
 )
+from cnnref.worked.solution import Solution
 
 _BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True)
-class CostDerivation:
+class CostDerivation(Solution):
     """The derivation of what one layer costs for one image; make one with `cost`.
 
     Attributes:
@@ -128,29 +128,6 @@ class CostDerivation:
             number(self.activation_bytes),
         )
         return Card("Activations", (Paragraph((words,)), Equation(Symbol("bytes"), steps)))
-
-    def to_text(self) -> str:
-        """Write the solution as plain text."""
-        return text.render(self.document())
-
-    def to_latex(self) -> str:
-        """Write the solution as a LaTeX fragment that needs `amsmath`."""
-        return latex.render(self.document())
-
-    def to_markdown(self, *, grid: bool = True) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            grid: Wrap the parts in `div` elements that the site's style sheet lays out beside
-                each other. False gives plain Markdown, as notebooks get it.
-        """
-        return markdown.render(self.document(), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
 
 
 def cost(layer: Layer, input_shape: Sequence[int]) -> CostDerivation:

@@ -10,18 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnref._checks import as_int
-from cnnref._types import Array
+from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops.convolution import Conv2dArguments, check_conv2d
-from cnnref.ops.gradients import check_input_grad, conv2d_bias_grad
+from cnnref.ops.gradients import (
+    check_input_grad,
+    conv2d_bias_grad,
+    conv2d_input_grad,
+    conv2d_weight_grad,
+)
+from cnnref.worked._range import magnitudes, refuse_wrapping
 from cnnref.worked.document import Block, Card, Display, Document, Entry, Heading, Paragraph
+from cnnref.worked.layout import ROUNDED_WITH_SIGN
+from cnnref.worked.solution import Index, Solution, check_index
 from cnnref.worked.sums import (
     Contribution,
-    Index,
-    Solution,
     SummedCell,
     Writer,
     beside,
-    checked_index,
     chosen,
     summed,
     tap_at,
@@ -55,7 +60,7 @@ class GradientsDerivation(Solution):
             IndexError: If an index is outside the input.
         """
         a = self.arguments
-        index = checked_index((image, channel, row, column), a.input.shape, _PIXEL)
+        index = check_index((image, channel, row, column), a.input.shape, _PIXEL)
         (top, _), (left, _) = a.padding
         filters, group_channels, height, width = a.weight.shape
         group, c = divmod(channel, group_channels)
@@ -82,7 +87,7 @@ class GradientsDerivation(Solution):
             IndexError: If an index is outside the weight.
         """
         a = self.arguments
-        index = checked_index((filter, channel, row, column), a.weight.shape, _WEIGHT)
+        index = check_index((filter, channel, row, column), a.weight.shape, _WEIGHT)
         (top, _), (left, _) = a.padding
         images, _, height, width = a.input.shape
         filters, group_channels, _, _ = a.weight.shape
@@ -160,7 +165,7 @@ class GradientsDerivation(Solution):
             if part not in sections:
                 raise ValueError(f"`parts` (={parts!r}) may name {', '.join(map(repr, sections))}")
             blocks += sections[part](writer, max_cells)
-        return Document((*writer.rounding(), *blocks))
+        return Document((*([ROUNDED_WITH_SIGN] if writer.rounded else []), *blocks))
 
     def _input_section(self, writer: Writer, limit: int) -> list[Block]:
         words = "For each output cell that read the pixel: the weight it read it with, times that "
@@ -232,9 +237,9 @@ def gradients(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     output_grad: npt.ArrayLike,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> GradientsDerivation:
     r"""Derive the gradients of a convolution, cell by cell, from the gradient to its output.
@@ -258,7 +263,7 @@ def gradients(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
-            `conv2d` and `conv2d_input_grad`.
+            `conv2d` and `conv2d_input_grad`; or if integers may wrap.
 
     Examples:
         >>> solution = gradients([[[1, 2, 3]]], [[[[4, 5]]]], [[[10, 100]]])
@@ -278,6 +283,15 @@ def gradients(
     )
     images = a.input.astype(filters.dtype, copy=False)
     a = replace(a, input=images, weight=filters, dtype=filters.dtype)
+    if a.dtype.kind in "iu":
+        x, w, g = magnitudes(a.input), magnitudes(a.weight), magnitudes(grad)
+        settings = a.stride, a.padding, a.dilation, a.groups
+        for bounds in (
+            conv2d_input_grad(x.shape, w, g, *settings),
+            conv2d_weight_grad(x, w.shape, g, *settings),
+            conv2d_bias_grad(g),
+        ):
+            refuse_wrapping("`input`, `weight` and `output_grad`", a.dtype, bounds)
     return GradientsDerivation(a, grad)
 
 

@@ -1,35 +1,53 @@
-"""What the derivations of cell-by-cell results share: titles, matrices, and the closing output."""
+"""What the layouts of derivations share: matrices, numbers, titles, cards, the closing output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnref._checks import as_int
 from cnnref._types import Array
-from cnnref.worked.document import Block, Display, Heading, Matrix, Paragraph, kept
-from cnnref.worked.numbers import Shown, show
+from cnnref.worked.document import (
+    Block,
+    Card,
+    Display,
+    Grid,
+    Heading,
+    Matrix,
+    Paragraph,
+    Symbol,
+    kept,
+)
+from cnnref.worked.numbers import DECIMALS, Shown, show
+from cnnref.worked.solution import Cell, CellSolution
 
-
-class HasOutput(Protocol):
-    """A derivation whose output has a shape (images, channels, rows, columns)."""
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """The output's shape, with the batch axis."""
-
-    @property
-    def output(self) -> Array:
-        """The output, with or without the batch axis."""
+ROUNDED = Paragraph((f"Numbers are rounded to {DECIMALS} decimals.",))
+ROUNDED_WITH_SIGN = Paragraph(
+    (
+        f"Numbers are rounded to {DECIMALS} decimals; the sign ",
+        Symbol("≈"),
+        " stands where the rounded numbers do not give the result exactly.",
+    )
+)
 
 
 class Layout:
-    """Writes parts of a document, and keeps in mind whether a number in it is rounded."""
+    """Writes parts of a document and remembers whether it rounded a number.
+
+    Args:
+        max_size: Rows and columns of a matrix written at most; dots stand for the others.
+
+    Raises:
+        TypeError: If the limit is not an integer.
+        ValueError: If it is less than 2: the first and the last row are always written.
+    """
 
     def __init__(self, max_size: int) -> None:
-        self.max_size = max_size
+        self.max_size = as_int(max_size, "max_size", 2)
         self.rounded = False  # set as soon as one number of the document is
 
     def matrix(
@@ -50,22 +68,51 @@ class Layout:
         return shown
 
 
-class CellLayout(Layout):
-    """Writes cells of an output with several images and channels, counted from 1."""
+class CellLayout(Layout, Generic[Cell]):
+    """Writes the cells of an output with several images and channels, counted from 1.
 
-    def __init__(self, result: HasOutput, channel_word: str, max_size: int) -> None:
+    Args:
+        result: The solution whose cells are written.
+        max_size: As for `Layout`.
+    """
+
+    def __init__(self, result: CellSolution[Cell], max_size: int) -> None:
         super().__init__(max_size)
         self.result = result
-        self.channel_word = channel_word  # what an output channel is called: filter, channel
+
+    @abstractmethod
+    def card(self, cell: Cell) -> Card:
+        """Return a cell's derivation."""
+
+    def cells(self, chosen: Sequence[Sequence[int]] | None, limit: int) -> list[Block]:
+        """Write the chosen cells; without a choice, the first ones, the last and the output."""
+        limit = as_int(limit, "max_cells", 2)
+        derive = self.result.cell_at
+        if chosen is not None:
+            return [Grid(tuple(self.card(derive(index)) for index in chosen))]
+        # One row of cards, broken by a sentence where cells are left out.
+        blocks: list[Block] = []
+        cards: list[Card] = []
+        for i in kept(len(self.result), limit):
+            if i is not None:
+                cards.append(
+                    self.card(derive([int(n) for n in np.unravel_index(i, self.result.shape)]))
+                )
+                continue
+            left_out = len(self.result) - limit
+            words = "cell" if left_out == 1 else "cells"
+            blocks += [Grid(tuple(cards)), Paragraph((f"… {left_out} more {words} …",))]
+            cards = []
+        return [*blocks, Grid(tuple(cards)), *self.outputs(limit)]
 
     def title(self, image: int, channel: int, row: int, column: int) -> str:
-        """Return where a cell stands; image and channel are named if there are several."""
+        """Return where a cell is; image and channel are named if there are several."""
         words = f"{self._prefix(image, channel)}row {row + 1}, column {column + 1}"
         return words[0].upper() + words[1:]
 
     def outputs(self, limit: int) -> Iterator[Block]:
-        """Close with the whole output, one matrix a channel, at most ``limit`` of them."""
-        images, channels, _, _ = self.result.shape
+        """Close with the whole output, one matrix per channel, at most ``limit`` of them."""
+        images, channels = self.result.shape[:2]
         output = np.reshape(self.result.output, self.result.shape)
         count = images * channels
         for i in kept(count, limit):
@@ -78,6 +125,7 @@ class CellLayout(Layout):
             yield Display(self.matrix(output[image, channel]))
 
     def _prefix(self, image: int, channel: int) -> str:
-        images, channels, _, _ = self.result.shape
+        images, channels = self.result.shape[:2]
+        channel_word = self.result.cell_names[1]  # filter or channel
         named = f"image {image + 1}, " if images > 1 else ""
-        return named + (f"{self.channel_word} {channel + 1}, " if channels > 1 else "")
+        return named + (f"{channel_word} {channel + 1}, " if channels > 1 else "")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnref._checks import as_shape
+from cnnref._types import ConvPadding, IntOrPair
 from cnnref.ops.convolution import conv2d_shape
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
     Card,
@@ -28,6 +28,7 @@ from cnnref.worked.document import (
     listing,
     number,
 )
+from cnnref.worked.solution import Solution
 
 _NAMES_SHOWN = 8  # rows or columns named one by one in a sentence; of more, the first and the last
 
@@ -87,7 +88,7 @@ def _axis_steps(
 
 
 @dataclass(frozen=True)
-class OutputShapeDerivation:
+class OutputShapeDerivation(Solution):
     """The derivation of a convolution's output shape; make one with `output_shape`.
 
     Attributes:
@@ -194,36 +195,13 @@ class OutputShapeDerivation:
             f"those of its group of {self.groups}."
         )
 
-    def to_text(self) -> str:
-        """Write the solution as plain text."""
-        return text.render(self.document())
-
-    def to_latex(self) -> str:
-        """Write the solution as a LaTeX fragment that needs `amsmath`."""
-        return latex.render(self.document())
-
-    def to_markdown(self, *, grid: bool = True) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            grid: Wrap height and width in `div` elements that the site's style sheet lays out
-                beside each other. False gives plain Markdown, as notebooks get it.
-        """
-        return markdown.render(self.document(), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
-
 
 def output_shape(
     input_shape: Sequence[int],
     weight_shape: Sequence[int],
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> OutputShapeDerivation:
     r"""Derive the shape of a convolution's output, and say which input pixels are never read.

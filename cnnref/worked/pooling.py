@@ -2,13 +2,12 @@ r"""The worked solution of a pooling: each output cell from its window, the larg
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,13 @@ from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops import pooling
 from cnnref.ops._windows import Windows, pooling_windows
 from cnnref.ops.pooling import window_divisors
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     UNREAD,
-    Block,
     Card,
     Display,
     Document,
     Entry,
     Expression,
-    Grid,
     Mark,
     Matrix,
     Paragraph,
@@ -35,8 +31,9 @@ from cnnref.worked.document import (
     has_mark,
     kept,
 )
-from cnnref.worked.layout import CellLayout
-from cnnref.worked.numbers import DECIMALS, Shown, adds_up, show
+from cnnref.worked.layout import ROUNDED, CellLayout
+from cnnref.worked.numbers import Shown, adds_up, show
+from cnnref.worked.solution import CellSolution, check_index
 
 Bools = npt.NDArray[np.bool_]
 Parts = tuple[str | Entry | Expression, ...]
@@ -99,23 +96,30 @@ Cell = TypeVar("Cell", bound=PooledCell)
 
 
 @dataclass(frozen=True, eq=False)
-class PoolingDerivation(ABC, Generic[Cell]):
+class PoolingDerivation(CellSolution[Cell]):
     """The derivation of a pooling, cell by cell; make one with `max_pool2d` or `avg_pool2d`.
 
-    Cells are computed when they are asked for. Iterating gives every cell, image by image, channel
-    by channel, row by row; `len` says how many there are.
+    Cells are computed when they are asked for. Iterating yields every cell, image by image, channel
+    by channel, row by row; `len` is the number of cells.
 
     Attributes:
         input: Images, shape (N, C, H, W).
         windows: Where the windows lie: kernel size, stride, padding, dilation, output size.
         batched: Whether the given input had a batch axis; the output has one then.
-        output: The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis.
+        pooled: The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis.
     """
+
+    cell_names: ClassVar = ("image", "channel", "row", "column")
 
     input: Array
     windows: Windows
     batched: bool
-    output: Array
+    pooled: Array
+
+    @property
+    def output(self) -> Array:
+        """The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis."""
+        return self.pooled
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -129,15 +133,12 @@ class PoolingDerivation(ABC, Generic[Cell]):
             TypeError: If an index is not an integer.
             IndexError: If an index is outside the output.
         """
-        index = (image, channel, row, column)
-        for name, value, size in zip(_INDEX_NAMES, index, self.shape, strict=True):
-            if isinstance(value, bool):
-                raise TypeError(f"`{name}` (={value!r}) must be an integer, not a bool")
-            if not 0 <= operator.index(value) < size:
-                raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
+        image, channel, row, column = check_index(
+            (image, channel, row, column), self.shape, self.cell_names
+        )
         w = self.windows
         on_image, on_padding, places = [], [], []
-        for axis, position in ((0, row), (1, column)):
+        for axis, position in enumerate((row, column)):
             reach = w.dilation[axis] * (w.kernel_size[axis] - 1) + 1
             place = int(w.starts(axis)[position]) + np.arange(reach)
             inside = (place >= 0) & (place < w.input_size[axis])
@@ -152,28 +153,12 @@ class PoolingDerivation(ABC, Generic[Cell]):
         padded = np.logical_and.outer(*on_padding) & ~read
         pixels = self.input[image, channel][np.ix_(*places)]
         window = np.where(read, pixels, pixels.dtype.type(0))
-        return self._pool(index, window, read, padded)
+        return self._pool((image, channel, row, column), window, read, padded)
 
     @abstractmethod
     def _pool(
         self, index: tuple[int, int, int, int], window: Array, read: Bools, padded: Bools
     ) -> Cell: ...
-
-    def __len__(self) -> int:
-        return int(np.prod(self.shape))
-
-    def __iter__(self) -> Iterator[Cell]:
-        for index in np.ndindex(*self.shape):
-            yield self._cell_at(index)
-
-    def _cell_at(self, index: Sequence[int]) -> Cell:
-        if len(index) not in (3, 4):
-            raise ValueError(
-                f"a cell (={index!r}) must be (channel, row, column) or "
-                "(image, channel, row, column)"
-            )
-        image, channel, row, column = (0, *index) if len(index) == 3 else index
-        return self.cell(image=image, channel=channel, row=row, column=column)
 
     def document(
         self,
@@ -199,79 +184,12 @@ class PoolingDerivation(ABC, Generic[Cell]):
             ValueError: If a limit is under 2, or a cell has not 3 or 4 indices.
             IndexError: If a cell is outside the output.
         """
-        for name, limit in (("max_cells", max_cells), ("max_size", max_size)):
-            if limit < 2:
-                raise ValueError(f"`{name}` (={limit}) must be at least 2: the first and the last")
         layout = self._layout(max_size)
-        if cells is not None:
-            cards = tuple(layout.card(self._cell_at(index)) for index in cells)
-            return Document((*layout.legend(), Grid(cards)))
-        blocks: list[Block] = []
-        row_of_cards: list[Card] = []
-        for i in kept(len(self), max_cells):
-            if i is not None:
-                index = np.unravel_index(i, self.shape)
-                row_of_cards.append(layout.card(self._cell_at(tuple(map(int, index)))))
-                continue
-            left_out = len(self) - max_cells
-            words = "cell" if left_out == 1 else "cells"
-            blocks += [Grid(tuple(row_of_cards)), Paragraph((f"… {left_out} more {words} …",))]
-            row_of_cards = []
-        blocks.append(Grid(tuple(row_of_cards)))
-        blocks += layout.outputs(max_cells)
+        blocks = layout.cells(cells, max_cells)
         return Document((*layout.legend(), *blocks))
 
     @abstractmethod
     def _layout(self, max_size: int) -> _Layout[Cell]: ...
-
-    def to_text(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-    ) -> str:
-        """Write the solution as plain text; for the arguments see `document`."""
-        return text.render(self.document(cells, max_cells=max_cells, max_size=max_size))
-
-    def to_latex(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-    ) -> str:
-        """Write the solution as a LaTeX fragment (`amsmath`); for the arguments see `document`."""
-        return latex.render(self.document(cells, max_cells=max_cells, max_size=max_size))
-
-    def to_markdown(
-        self,
-        cells: Sequence[tuple[int, ...]] | None = None,
-        *,
-        max_cells: int = 16,
-        max_size: int = 8,
-        grid: bool = True,
-    ) -> str:
-        """Write the solution as Markdown with LaTeX maths; for the other arguments see `document`.
-
-        Args:
-            cells: As for `document`.
-            max_cells: As for `document`.
-            max_size: As for `document`.
-            grid: Wrap the cells in `div` elements that the site's style sheet lays out as a
-                responsive grid. False gives plain Markdown, as notebooks get it.
-        """
-        document = self.document(cells, max_cells=max_cells, max_size=max_size)
-        return markdown.render(document, grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
-
-
-_INDEX_NAMES = ("image", "channel", "row", "column")
 
 
 @dataclass(frozen=True, eq=False)
@@ -426,13 +344,13 @@ def avg_pool2d(
     )
 
 
-class _Layout(CellLayout, ABC, Generic[Cell]):
+class _Layout(CellLayout[Cell], ABC):
     """Turns cells into blocks of a document."""
 
     padding: Any  # what a cell of the padding holds
 
     def __init__(self, derivation: PoolingDerivation[Cell], max_size: int) -> None:
-        super().__init__(derivation, "channel", max_size)
+        super().__init__(derivation, max_size)
         self.derivation = derivation
         self.windows: list[Matrix] = []
 
@@ -465,7 +383,7 @@ class _Layout(CellLayout, ABC, Generic[Cell]):
                 words += ": it lies past the padding"
             yield Paragraph(("A dot ", UNREAD, f"{words}."))
         if self.rounded:
-            yield Paragraph((f"Numbers are rounded to {DECIMALS} decimals.",))
+            yield ROUNDED
 
 
 class _MaxLayout(_Layout[MaxPooledCell]):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from cnnref._types import Pair
 from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window, as_layers
 from cnnref.networks.receptive_field import PIXEL, ReceptiveField, after, ends
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
     Card,
@@ -27,6 +26,7 @@ from cnnref.worked.document import (
     number,
 )
 from cnnref.worked.numbers import show
+from cnnref.worked.solution import Solution
 
 _AXES = ("Height", "Width")
 
@@ -51,7 +51,7 @@ class FieldStep:
 
 
 @dataclass(frozen=True)
-class ReceptiveFieldDerivation:
+class ReceptiveFieldDerivation(Solution):
     """The derivation of a receptive field; make one with `receptive_field`.
 
     Attributes:
@@ -93,29 +93,6 @@ class ReceptiveFieldDerivation:
                 _signed(first + (size - 1) / 2),
             ),
         )
-
-    def to_text(self) -> str:
-        """Write the solution as plain text."""
-        return text.render(self.document())
-
-    def to_latex(self) -> str:
-        """Write the solution as a LaTeX fragment that needs `amsmath`."""
-        return latex.render(self.document())
-
-    def to_markdown(self, *, grid: bool = True) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            grid: Wrap the layers in `div` elements that the site's style sheet lays out beside
-                each other. False gives plain Markdown, as notebooks get it.
-        """
-        return markdown.render(self.document(), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
 
 
 def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:

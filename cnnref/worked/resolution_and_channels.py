@@ -11,7 +11,6 @@ import numpy.typing as npt
 from cnnref._checks import as_images, as_int
 from cnnref._types import Array
 from cnnref.ops.resolution_and_channels import space_to_depth as computed
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     UNREAD,
     Block,
@@ -30,7 +29,8 @@ from cnnref.worked.document import (
     kept,
     number,
 )
-from cnnref.worked.numbers import DECIMALS
+from cnnref.worked.layout import ROUNDED
+from cnnref.worked.solution import Solution
 
 _NO_MINIMUM = -(1 << 63)
 
@@ -57,7 +57,7 @@ class PickedChannel:
 
 
 @dataclass(frozen=True, eq=False)
-class SpaceToDepthDerivation:
+class SpaceToDepthDerivation(Solution):
     """The derivation of a space_to_depth, channel by channel; make one with `space_to_depth`.
 
     Iterating gives every output channel; `len` says how many there are.
@@ -140,7 +140,7 @@ class SpaceToDepthDerivation:
             )  # fmt: skip
             blocks.append(Paragraph(legend))
         if any(matrix.rounded for matrix in matrices):
-            blocks.append(Paragraph((f"Numbers are rounded to {DECIMALS} decimals.",)))
+            blocks.append(ROUNDED)
         blocks += [Grid(tuple(cards)), Heading("The count of coefficients")]
         before, after = (
             Product((number(shape[1]), number(shape[2]), number(shape[0])))
@@ -166,31 +166,6 @@ class SpaceToDepthDerivation:
         numbers = ["…" if i is None else str(places[i]) for i in kept(len(places), 4)]
         joined = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
         return f"{name}{'s' if len(places) > 1 else ''} {joined}"
-
-    def to_text(self, *, max_size: int = 9, max_channels: int = 16) -> str:
-        """Write the solution as plain text; see `document` for the limits."""
-        return text.render(self.document(max_size, max_channels))
-
-    def to_latex(self, *, max_size: int = 9, max_channels: int = 16) -> str:
-        """Write the solution as a LaTeX fragment that needs `amsmath`."""
-        return latex.render(self.document(max_size, max_channels))
-
-    def to_markdown(self, *, grid: bool = True, max_size: int = 9, max_channels: int = 16) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            grid: Wrap the channels in `div` elements that the site's style sheet lays out beside
-                each other. False gives plain Markdown, as notebooks get it.
-            max_size: Rows and columns of a matrix shown at most.
-            max_channels: Output channels shown at most.
-        """
-        return markdown.render(self.document(max_size, max_channels), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
 
 
 def space_to_depth(input: npt.ArrayLike, block_size: int) -> SpaceToDepthDerivation:

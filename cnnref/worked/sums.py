@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,22 +9,18 @@ from typing import Any
 import numpy as np
 
 from cnnref._checks import as_int
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
     Card,
-    Document,
     Entry,
     Expression,
     Grid,
     Paragraph,
-    Symbol,
     kept,
 )
 from cnnref.worked.layout import Layout
-from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to
-
-Index = tuple[int, ...]
+from cnnref.worked.numbers import Shown, adds_up, multiplies_to
+from cnnref.worked.solution import Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,43 +66,11 @@ def summed(
     return SummedCell(index, tuple(contributions), bias, total)
 
 
-class Solution(ABC):
-    """What every derivation can do with its document."""
-
-    @abstractmethod
-    def document(self, *, max_cells: int = 16, max_size: int = 8, max_terms: int = 8) -> Document:
-        """Lay out the worked solution."""
-
-    def to_text(self, **layout: Any) -> str:
-        """Write the solution as plain text; for the arguments see `document`."""
-        return text.render(self.document(**layout))
-
-    def to_latex(self, **layout: Any) -> str:
-        """Write the solution as a LaTeX fragment (`amsmath`); for the arguments see `document`."""
-        return latex.render(self.document(**layout))
-
-    def to_markdown(self, *, grid: bool = True, **layout: Any) -> str:
-        """Write the solution as Markdown with LaTeX maths; for the other arguments see `document`.
-
-        Args:
-            grid: Wrap the cells in `div` elements that the site's style sheet lays out as a
-                responsive grid. False gives plain Markdown, as notebooks get it.
-            **layout: As for `document`.
-        """
-        return markdown.render(self.document(**layout), grid=grid)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown(grid=False)
-
-
 class Writer(Layout):
     """Writes numbers, matrices and sums, and remembers whether it had to round one."""
 
     def __init__(self, max_size: int, max_terms: int) -> None:
-        super().__init__(as_int(max_size, "max_size", 2))
+        super().__init__(max_size)
         self.max_terms = as_int(max_terms, "max_terms", 2)
 
     def sum(self, cell: SummedCell) -> Paragraph:
@@ -145,24 +108,6 @@ class Writer(Layout):
                 bare = len(parts) == 0 or not factor.text.startswith("-")
                 parts += [entry] if bare else ["(", entry, ")"]
         return parts
-
-    def rounding(self) -> list[Paragraph]:
-        """Say that numbers were rounded, if any was."""
-        if not self.rounded:
-            return []
-        words = f"Numbers are rounded to {DECIMALS} decimals; the sign "
-        end = " stands where the rounded numbers do not give the result exactly."
-        return [Paragraph((words, Symbol("≈"), end))]
-
-
-def checked_index(index: Index, shape: Index, names: Sequence[str]) -> Index:
-    """Return an index, or refuse one that is not whole or lies outside."""
-    for value, size, name in zip(index, shape, names, strict=True):
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"`{name}` (={value!r}) must be an integer")
-        if not 0 <= value < size:
-            raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
-    return tuple(int(value) for value in index)
 
 
 def tap_at(distance: int, dilation: int, size: int) -> int | None:

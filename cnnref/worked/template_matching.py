@@ -3,16 +3,16 @@ r"""The worked solution of a normalised match: means, deviations, their products
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnref._types import Array, Pair
 from cnnref.ops.template_matching import _check
-from cnnref.worked import latex, markdown, text
 from cnnref.worked.document import (
     Block,
     Card,
@@ -25,8 +25,9 @@ from cnnref.worked.document import (
     Symbol,
     Term,
 )
-from cnnref.worked.layout import Layout
-from cnnref.worked.numbers import DECIMALS, Shown, adds_up, multiplies_to, show
+from cnnref.worked.layout import ROUNDED_WITH_SIGN, Layout
+from cnnref.worked.numbers import Shown, adds_up, multiplies_to, show
+from cnnref.worked.solution import CellSolution, check_index
 
 _MAX_SIZE = 8  # rows and columns of a matrix written at most; dots stand for the others
 
@@ -80,7 +81,7 @@ class WindowMatch:
 
 
 @dataclass(frozen=True, eq=False)
-class TemplateMatchingDerivation:
+class TemplateMatchingDerivation(CellSolution[WindowMatch]):
     """The derivation of a normalised cross-correlation; make one with `template_matching`.
 
     Windows are computed when they are asked for. Iterating gives every window, image by image, row
@@ -92,25 +93,30 @@ class TemplateMatchingDerivation:
         output_size: Height and width of the response.
     """
 
+    cell_names: ClassVar = ("image", "row", "column")
+
     input: Array
     template: Array
     output_size: Pair
 
-    def window(self, *, row: int, column: int, image: int = 0) -> WindowMatch:
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of images, height and width of the response."""
+        return (len(self.input), *self.output_size)
+
+    @cached_property
+    def output(self) -> Array:
+        """The responses, shape (N, oH, oW)."""
+        return np.array([match.response for match in self]).reshape(self.shape)
+
+    def cell(self, *, row: int, column: int, image: int = 0) -> WindowMatch:
         """Derive one response. Indices count from 0.
 
         Raises:
             TypeError: If an index is not an integer.
             IndexError: If an index is outside the response.
         """
-        sizes = (len(self.input), *self.output_size)
-        for name, value, size in zip(
-            ("image", "row", "column"), (image, row, column), sizes, strict=True
-        ):
-            if isinstance(value, bool):
-                raise TypeError(f"`{name}` (={value!r}) must be an integer, not a bool")
-            if not 0 <= operator.index(value) < size:
-                raise IndexError(f"`{name}` (={value}) must be from 0 to {size - 1}")
+        image, row, column = check_index((image, row, column), self.shape, self.cell_names)
         _, height, width = self.template.shape
         found = _deviations(self.input[image, :, row : row + height, column : column + width])
         wanted = _deviations(self.template)
@@ -121,27 +127,22 @@ class TemplateMatchingDerivation:
             image, row, column, found, wanted, products, product, min(max(response, -1.0), 1.0)
         )
 
-    def __len__(self) -> int:
-        return len(self.input) * self.output_size[0] * self.output_size[1]
-
-    def __iter__(self) -> Iterator[WindowMatch]:
-        for image, row, column in np.ndindex(len(self.input), *self.output_size):
-            yield self.window(row=row, column=column, image=image)
-
-    def document(self, cells: Sequence[tuple[int, ...]]) -> Document:
+    def document(self, cells: Sequence[tuple[int, ...]] | None = None) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
         Rows, columns and channels are counted from 1 in what is written, as on paper.
 
         Args:
             cells: The windows to write out, each (row, column) or (image, row, column), from 0.
+                None: the best match.
 
         Raises:
             ValueError: If a cell has not 2 or 3 indices.
             IndexError: If a cell is outside the response.
         """
         layout = _Layout(len(self.input) > 1)
-        cards = tuple(layout.card(self._at(cell)) for cell in cells)
+        matches = [self.best()] if cells is None else [self.cell_at(cell) for cell in cells]
+        cards = tuple(layout.card(match) for match in matches)
         blocks: list[Block] = [
             Paragraph(
                 (
@@ -153,54 +154,12 @@ class TemplateMatchingDerivation:
             )
         ]
         if layout.rounded:
-            blocks.append(
-                Paragraph(
-                    (
-                        f"Numbers are rounded to {DECIMALS} decimals; the sign ",
-                        Symbol("≈"),
-                        " stands where the rounded numbers do not give the result exactly.",
-                    )
-                )
-            )
+            blocks.append(ROUNDED_WITH_SIGN)
         return Document((*blocks, Grid(cards)))
-
-    def _at(self, cell: tuple[int, ...]) -> WindowMatch:
-        if len(cell) not in (2, 3):
-            raise ValueError(f"a cell (={cell!r}) must be (row, column) or (image, row, column)")
-        image, row, column = (0, *cell) if len(cell) == 2 else cell
-        return self.window(row=row, column=column, image=image)
-
-    def to_text(self, cells: Sequence[tuple[int, ...]]) -> str:
-        """Write the solution as plain text; for the argument see `document`."""
-        return text.render(self.document(cells))
-
-    def to_latex(self, cells: Sequence[tuple[int, ...]]) -> str:
-        """Write the solution as a LaTeX fragment (`amsmath`); for the argument see `document`."""
-        return latex.render(self.document(cells))
-
-    def to_markdown(self, cells: Sequence[tuple[int, ...]], *, grid: bool = True) -> str:
-        """Write the solution as Markdown with LaTeX maths.
-
-        Args:
-            cells: As for `document`.
-            grid: Wrap the windows in `div` elements that the site's style sheet lays out beside
-                each other. False gives plain Markdown, as notebooks get it.
-        """
-        return markdown.render(self.document(cells), grid=grid)
 
     def best(self) -> WindowMatch:
         """Return the window that looks most like the template: the first of the largest."""
         return max(self, key=lambda match: match.response)
-
-    def __str__(self) -> str:
-        return self.to_text([_place(self.best())])
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown([_place(self.best())], grid=False)
-
-
-def _place(match: WindowMatch) -> tuple[int, int, int]:
-    return match.image, match.row, match.column
 
 
 def _deviations(patch: Array) -> Deviations:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnref._checks import as_int
-from cnnref._types import Array
-from cnnref.ops.transposed_convolution import ConvTranspose2dArguments, check_conv_transpose2d
+from cnnref._types import Array, IntOrPair, Padding
+from cnnref.ops.transposed_convolution import (
+    ConvTranspose2dArguments,
+    check_conv_transpose2d,
+    conv_transpose2d,
+)
+from cnnref.worked._range import magnitudes, refuse_wrapping
 from cnnref.worked.document import (
     UNREAD,
     Block,
@@ -23,14 +27,13 @@ from cnnref.worked.document import (
     Heading,
     Paragraph,
 )
+from cnnref.worked.layout import ROUNDED_WITH_SIGN
+from cnnref.worked.solution import CellSolution, Index, check_index
 from cnnref.worked.sums import (
     Contribution,
-    Index,
-    Solution,
     SummedCell,
     Writer,
     beside,
-    checked_index,
     chosen,
     summed,
     tap_at,
@@ -71,15 +74,17 @@ class Stamp:
 
 
 @dataclass(frozen=True, eq=False)
-class TransposedConvolutionDerivation(Solution):
+class TransposedConvolutionDerivation(CellSolution[SummedCell]):
     """The derivation of a transposed convolution; make one with `transposed_convolution`.
 
-    Iterating gives every output cell, image by image, channel by channel, row by row.
+    Iterating yields every output cell, image by image, channel by channel, row by row.
 
     Attributes:
         arguments: The arguments in their normal form: `input`, `weight`, `bias`, `stride`,
             `padding`, `output_padding`, `dilation`, `groups`, `output_size`, `dtype`, `batched`.
     """
+
+    cell_names: ClassVar = ("image", "filter", "row", "column")
 
     arguments: ConvTranspose2dArguments
 
@@ -112,7 +117,7 @@ class TransposedConvolutionDerivation(Solution):
         """
         a, (_, filters, height, width) = self.arguments, self.shape
         index, limits = (image, channel, row, column, filter), (*a.input.shape, filters)
-        checked_index(index, limits, ("image", "channel", "row", "column", "filter"))
+        check_index(index, limits, ("image", "channel", "row", "column", "filter"))
         if channel not in self.channels_of(filter):
             raise ValueError(f"`channel` (={channel}) and `filter` (={filter}) share no group")
         value = a.input[image, channel, row, column]
@@ -146,8 +151,7 @@ class TransposedConvolutionDerivation(Solution):
             IndexError: If an index is outside the output.
         """
         a = self.arguments
-        index = (image, filter, row, column)
-        checked_index(index, self.shape, ("image", "filter", "row", "column"))
+        index = check_index((image, filter, row, column), self.shape, self.cell_names)
         _, _, rows, columns = a.input.shape
         found = []
         for c in self.channels_of(filter):
@@ -164,13 +168,6 @@ class TransposedConvolutionDerivation(Solution):
                 factors = a.input[first], a.weight[second]
                 found.append(Contribution(first, second, factors, factors[0] * factors[1]))
         return summed(index, found, None if a.bias is None else a.bias[filter], a.dtype)
-
-    def __len__(self) -> int:
-        return int(np.prod(self.shape))
-
-    def __iter__(self) -> Iterator[SummedCell]:
-        for image, filter, row, column in np.ndindex(*self.shape):
-            yield self.cell(image=image, filter=filter, row=row, column=column)
 
     def _stamp_indices(self) -> list[Index]:
         return [
@@ -214,7 +211,7 @@ class TransposedConvolutionDerivation(Solution):
         legend: list[Block] = [
             Paragraph(("A dot ", UNREAD, " is an output cell where the stamp leaves nothing."))
         ]
-        return Document((*legend, *writer.rounding(), *blocks))
+        return Document((*legend, *([ROUNDED_WITH_SIGN] if writer.rounded else []), *blocks))
 
     def _named(self, image: int, channel: int | None, filter: int) -> str:
         a = self.arguments
@@ -253,11 +250,11 @@ def transposed_convolution(
     input: npt.ArrayLike,
     weight: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    output_padding: object = 0,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    output_padding: IntOrPair = 0,
     groups: int = 1,
-    dilation: object = 1,
+    dilation: IntOrPair = 1,
 ) -> TransposedConvolutionDerivation:
     r"""Derive a transposed convolution: each input cell's stamp, then each output cell's sum.
 
@@ -280,7 +277,7 @@ def transposed_convolution(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
-            `conv_transpose2d`.
+            `conv_transpose2d`; or if integers may wrap.
 
     Examples:
         >>> solution = transposed_convolution([[[1, 2]]], [[[[1, 10]]]])
@@ -325,11 +322,21 @@ def transposed_convolution(
         V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016,
         arXiv:1603.07285, chapter 4.
     """
-    return TransposedConvolutionDerivation(
-        check_conv_transpose2d(
-            input, weight, bias, stride, padding, output_padding, groups, dilation
-        )
+    a = check_conv_transpose2d(
+        input, weight, bias, stride, padding, output_padding, groups, dilation
     )
+    if a.dtype.kind in "iu":
+        bounds = conv_transpose2d(
+            magnitudes(a.input),
+            magnitudes(a.weight),
+            None if a.bias is None else magnitudes(a.bias),
+            a.stride,
+            output_padding=a.output_padding,
+            groups=a.groups,
+            dilation=a.dilation,
+        )
+        refuse_wrapping("`input` and `weight`", a.dtype, bounds)
+    return TransposedConvolutionDerivation(a)
 
 
 __all__ = ["Stamp", "TransposedConvolutionDerivation", "transposed_convolution"]

@@ -401,3 +401,6 @@ def test_cells_outside_are_refused():
     for limit in ({"max_cells": 1}, {"max_size": 1}, {"max_channels": 1}):
         with pytest.raises(ValueError, match="must be at least"):
             solution.to_text(**limit)
+    for limit in ({"max_cells": "a"}, {"max_size": 2.0}, {"max_channels": True}):
+        with pytest.raises(TypeError, match=f"`{next(iter(limit))}` "):
+            solution.to_text(**limit)

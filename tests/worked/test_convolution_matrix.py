@@ -108,6 +108,14 @@ def test_rounded_numbers_are_said_to_be():
     assert "first cell" not in written
 
 
+def test_a_sum_with_a_rounded_number_that_is_cut_out_is_not_written():
+    # The matrix shows the first rows and the last; the equation would show them all.
+    x = np.array([[[1.0, 1 / 3, 1 / 3, 1 / 3, 1.0]]])
+    written = convolution_matrix(x, np.array([[[[1.0, 3.0, 0.0, 0.0, 1.0]]]])).to_text(max_size=2)
+    assert "0.3333" not in written.split("The whole convolution")[0]
+    assert "first cell" not in written
+
+
 def test_large_matrices_are_cut():
     written = convolution_matrix(np.ones((1, 6, 6), int), FILTER).to_text(max_size=4)
     assert "⋯" in written

@@ -13,7 +13,7 @@ TEMPLATE = [[[5, 0], [0, 3]]]
 
 def test_one_window_by_hand():
     # Mean 14/4 = 3.5 and 8/4 = 2; products -7.5 + 3 - 1 + 3.5 = -2; squares 21 and 18.
-    match = template_matching(IMAGE, TEMPLATE).window(row=0, column=0)
+    match = template_matching(IMAGE, TEMPLATE).cell(row=0, column=0)
     assert match.window.mean == 3.5
     assert match.template.mean == 2
     assert match.window.values.tolist() == [[[-2.5, -1.5], [0.5, 3.5]]]
@@ -83,9 +83,9 @@ def test_a_notebook_and_print_show_the_best_window():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda s: s.window(row=1, column=0), IndexError, "`row` (=1) must be from 0 to 0"),
-        (lambda s: s.window(row=True, column=0), TypeError, "not a bool"),
-        (lambda s: s.window(row=0.0, column=0), TypeError, "float"),
+        (lambda s: s.cell(row=1, column=0), IndexError, "`row` (=1) must be from 0 to 0"),
+        (lambda s: s.cell(row=True, column=0), TypeError, "not a bool"),
+        (lambda s: s.cell(row=0.0, column=0), TypeError, "`row` (=0.0) must be an integer"),
         (lambda s: s.to_text([(0,)]), ValueError, "must be (row, column) or (image, row, column)"),
         (lambda s: s.to_text([(1, 0, 0)]), IndexError, "`image` (=1)"),
         (lambda s: template_matching([[[np.nan, 1]]], [[[0, 1]]]), ValueError, "must be finite"),

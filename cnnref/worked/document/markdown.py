@@ -6,8 +6,7 @@ so does Jupyter.
 
 from __future__ import annotations
 
-from cnnref.worked import latex
-from cnnref.worked.document import Card, Document, Grid, Heading, Paragraph
+from cnnref.worked.document import Card, Document, Grid, Heading, Paragraph, latex
 
 
 def render(document: Document, *, grid: bool) -> str:
