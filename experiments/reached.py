@@ -1,12 +1,13 @@
-"""The modules of this project that a piece of code reaches by import, and digests of them.
+"""Find the modules of this project that a piece of code imports, and hash them.
 
-What was computed is kept, by experiments and by the site, until the code that computed it changes.
-The code is what its imports lead to. It is compared as a syntax tree without docstrings, so that a
-comment, a line break or a better sentence asks for no new run, and any other edit does.
+Experiments and the site keep what they computed until the code that computed it changes. That code
+is the code itself and everything it reaches by import. It is hashed as a syntax tree without
+docstrings, so that a comment, a line break or a better sentence does not ask for another run.
+Stored results depend on less than pages do, which print error messages: see `Detail`.
 
-A module reached as `from cnnref.nn.transfer import freeze` counts, and what it imports; the
-`__init__` files of the packages above it give it nothing and do not count. They do where names are
-taken from the package itself, as by `import cnnref`.
+A module reached by `from cnnref.nn.transfer import freeze` counts, and so does everything it
+imports. The `__init__` files of the packages above it do not count, because no name comes from
+them. They do count where names are taken from the package itself, as in `import cnnref`.
 """
 
 from __future__ import annotations
@@ -14,21 +15,29 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["PACKAGES", "Code"]
+__all__ = ["PACKAGES", "Code", "Detail"]
 
 PACKAGES = ("cnnref", "experiments")
 
+# What counts as a change of code. "text": every character. "code": everything but comments,
+# docstrings and layout. "results": of that, what can change a result, which leaves out annotations
+# and the text of the errors that are raised.
+Detail = Literal["text", "code", "results"]
+
+_KINDS_OF_FIELDS = re.compile(r"\b(ClassVar|InitVar|KW_ONLY)\b")
+
 
 class Code:
-    """The modules of a repository as they stand on disk now.
+    """The modules of a repository as they are on disk now.
 
     Args:
-        root: Folder of the repository.
+        root: The folder of the repository.
         packages: The folders in it whose modules count.
     """
 
@@ -38,7 +47,7 @@ class Code:
             for package in packages
             for path in (root / package).rglob("*.py")
         }
-        self._kept: dict[tuple[frozenset[str], bool], str] = {}
+        self._kept: dict[tuple[frozenset[str], Detail], str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -52,7 +61,7 @@ class Code:
             ValueError: If there is no such module.
         """
         if name not in self._texts:
-            raise ValueError(f"`name` (={name!r}) must be a module of this project")
+            raise ValueError(f"`name` ({name!r}) must be a module of this project")
         return self._texts[name]
 
     def reached(self, source: str, name: str = "", without: Collection[str] = ()) -> list[str]:
@@ -60,11 +69,11 @@ class Code:
 
         Args:
             source: The code.
-            name: Its own place, for imports relative to it, as `experiments/gradcam.py`.
-            without: Modules that do not count, nor what they alone lead to.
+            name: The path of its file, such as `experiments/gradcam.py`, for relative imports.
+            without: Modules to leave out, together with what is reached only through them.
 
         Raises:
-            SyntaxError: If the code cannot be read.
+            SyntaxError: If the code cannot be parsed.
         """
         found: set[str] = set()
         waiting = self._imported(source, name)
@@ -75,18 +84,18 @@ class Code:
                 waiting |= self._imported(self._texts[module], module)
         return sorted(found)
 
-    def digest(self, names: Collection[str], *, exact: bool = False) -> str:
+    def digest(self, names: Collection[str], detail: Detail = "code") -> str:
         """Return a digest of modules.
 
         Args:
-            names: Which.
-            exact: Whether a comment, a docstring or a line break counts too, as it does for code
-                that shows the source of other code.
+            names: The paths of the modules, from the root.
+            detail: What counts as a change. Code that shows the source of other code needs "text".
         """
-        key = frozenset(names), exact
+        key = frozenset(names), detail
         if key not in self._kept:
-            read = str if exact else canonical
-            text = "\n".join(f"{name} {read(self._texts[name])}" for name in sorted(names))
+            text = "\n".join(
+                f"{name} {canonical(self._texts[name], detail)}" for name in sorted(names)
+            )
             self._kept[key] = hashlib.sha256(text.encode()).hexdigest()
         return self._kept[key]
 
@@ -125,7 +134,7 @@ def _imports(source: str) -> tuple[_Import, ...]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                # `import a.b` binds `a`, and through it all that a's `__init__` names.
+                # `import a.b` binds `a`, and through it everything that the `__init__` of a names.
                 parts = alias.name.split(".")
                 found |= {_Import(tuple(parts[:n])): None for n in range(1, len(parts) + 1)}
         elif isinstance(node, ast.ImportFrom):
@@ -135,9 +144,53 @@ def _imports(source: str) -> tuple[_Import, ...]:
 
 
 @functools.cache
-def canonical(source: str) -> str:
-    """Write code as a syntax tree without docstrings, positions and empty fields."""
-    return _canonical(ast.parse(source))
+def canonical(source: str, detail: Detail = "code") -> str:
+    """Write code so that the text changes only when something that counts does."""
+    if detail == "text":
+        return source
+    tree = ast.parse(source)
+    return _canonical(_ForResults().visit(tree) if detail == "results" else tree)
+
+
+class _ForResults(ast.NodeTransformer):
+    """Removes what no result depends on: annotations and the text of errors."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc.args = [one for one in node.exc.args if not _is_text(one)]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        # In the body of a class, `name: type` makes a field of a dataclass or a named tuple, and
+        # some types decide which kind of field.
+        for one in node.body:
+            if not isinstance(one, ast.AnnAssign):
+                self.visit(one)
+            elif not _KINDS_OF_FIELDS.search(ast.unparse(one.annotation)):
+                one.annotation = ast.Constant(...)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return self.generic_visit(ast.Assign([node.target], node.value)) if node.value else None
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Tell whether an expression is a string, perhaps with values put in."""
+    match node:
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_text(left) or _is_text(right)
+        case ast.Call(func=ast.Attribute(value=value)):
+            return _is_text(value)
+    return False
 
 
 def _canonical(value: Any) -> str:
@@ -156,7 +209,7 @@ def _canonical(value: Any) -> str:
 
 
 def _is_docstring(node: Any) -> bool:
-    """Say whether a node is a string that stands as a statement of its own."""
+    """Tell whether a node is a string that is a statement of its own."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

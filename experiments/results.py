@@ -1,11 +1,16 @@
-"""Stored results of experiments, and the check that they belong to today's code.
+"""Store the results of experiments, and check that they belong to today's code.
 
-An experiment runs for minutes, so the site does not repeat it at each build. It is stored with two
-digests: one of the code that computed it, one of the numbers. `read` refuses a file when either
-has changed since. There is no way to stamp a file without running its experiment.
+An experiment runs for minutes, so the site does not repeat it at each build. Its results are stored
+with two digests: one of the code that computed them, one of everything in the file. `read` refuses
+a file when either no longer fits, and so finds results that were edited by hand or that belong to
+other code. The digests guard against mistakes. Anyone can compute them again, so they do not prove
+a number; running its experiment again does (`make labs`).
 
 The code is the script and every module that it reaches by import (`experiments.reached`). This
-module writes numbers and makes none: it is left out.
+module does not count, because it stores numbers and computes none.
+
+A notebook downloaded from the site brings its results and a copy of this module with it. The code
+of the package is not next to them there, so only the content of the file is checked.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ _STARTED = time.perf_counter()
 
 
 class StaleResultsError(Exception):
-    """Stored results are missing, were edited, or were computed by other code than today's."""
+    """Stored results are missing, edited, or not computed by today's code."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Results:
     """What an experiment stored.
 
     Attributes:
-        data: the numbers, as the script gave them.
+        data: the numbers, as the script passed them to `write`.
         provenance: what computed them: "script", "machine", "libraries" and "seconds".
     """
 
@@ -65,16 +70,14 @@ def write(
         The file written.
 
     Raises:
-        ValueError: If a number is not finite, or the script is no module of the project.
-        TypeError: If the data hold something that JSON does not.
+        ValueError: If a number is not finite, or the script is not a module of the project.
+        TypeError: If the data contain something that JSON cannot hold.
     """
     path = Path(script).resolve()
     took = time.perf_counter() - _STARTED if seconds is None else seconds
     # One trip through JSON first: what is checked is what will be read.
-    plain = json.loads(json.dumps(data, allow_nan=False))
-    stored = {
+    content = {
         "code": code_digest(path, root=root),
-        "checksum": _checksum(plain),
         "provenance": {
             "script": path.relative_to(root.resolve()).as_posix(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
@@ -82,8 +85,9 @@ def write(
             "libraries": {library: metadata.version(library) for library in _LIBRARIES},
             "seconds": round(took),
         },
-        "data": plain,
+        "data": json.loads(json.dumps(data, allow_nan=False)),
     }
+    stored = {"checksum": _checksum(content), **content}
     target = _file(name, root)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
@@ -98,36 +102,36 @@ def read(name: str, *, root: Path = ROOT) -> Results:
         root: Folder of the repository.
 
     Raises:
-        StaleResultsError: If the file is missing, its numbers were edited, or the code that
-            computed them has changed.
+        StaleResultsError: If the file is missing or was edited, or the code that computed it has
+            changed.
     """
     path = _file(name, root)
     if not path.exists():
         raise StaleResultsError(f"{path.name} is missing: run `make labs`")
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    if stored["checksum"] != _checksum(stored["data"]):
-        raise StaleResultsError(f"the numbers in {path.name} were edited: run `make labs`")
-    script = root / stored["provenance"]["script"]
-    if not script.exists() or stored["code"] != code_digest(script, root=root):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.pop("checksum") != _checksum(content):
+        raise StaleResultsError(f"{path.name} was edited: run `make labs`")
+    script = root / content["provenance"]["script"]
+    if (root / "cnnref").exists() and not _is_of_today(content["code"], script, root):
         raise StaleResultsError(
             f"{path.name} was computed by other code than today's "
-            f"{stored['provenance']['script']} and what it imports: run `make labs`"
+            f"{content['provenance']['script']} and what it imports: run `make labs`"
         )
-    return Results(stored["data"], stored["provenance"])
+    return Results(content["data"], content["provenance"])
 
 
 class Parts:
-    """The parts of an experiment, each kept when it is done, so that a stopped run resumes.
+    """The parts of an experiment, each stored when it is done, so that a stopped run resumes.
 
-    They lie in `.cache/cnnref/experiments`, under the digest of the code: a part that other code
-    computed is never taken.
+    They are in `.cache/cnnref/experiments`, under the digest of the code: a part that other code
+    computed is never used.
 
     Args:
         script: The file of the experiment: give `__file__`.
         root: Folder of the repository.
 
     Attributes:
-        seconds: How long the parts took to compute, also those kept from an earlier run.
+        seconds: How long the parts took to compute, including those of an earlier run.
 
     Examples:
         ``` python
@@ -144,12 +148,12 @@ class Parts:
         self.seconds = 0.0
 
     def run(self, key: str, compute: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what `compute(*arguments)` gives, or gave in an earlier run of the same code.
+        """Return `compute(*arguments)`, from an earlier run of the same code if there was one.
 
         Args:
-            key: Name of the part; all that sets it apart from the others.
-            compute: Gives numbers, strings, lists and dicts with string keys.
-            arguments: What it takes.
+            key: The name of the part, different from that of every other part.
+            compute: Returns numbers, strings, lists and dicts with string keys.
+            arguments: The arguments of `compute`.
         """
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         if not path.exists():
@@ -160,7 +164,7 @@ class Parts:
             self._folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}")
             partial.write_text(text, encoding="utf-8")
-            partial.replace(path)  # a run that is stopped here leaves no half file
+            partial.replace(path)  # a run that is stopped leaves no half-written file
             print(f"{key}: {took:.1f} s", flush=True)
         part = json.loads(path.read_text(encoding="utf-8"))
         self.seconds += part["seconds"]
@@ -175,16 +179,20 @@ def code_digest(script: str | Path, *, root: Path = ROOT) -> str:
         root: Folder of the repository.
 
     Raises:
-        ValueError: If the script lies elsewhere.
+        ValueError: If the script is anywhere else.
     """
     code = Code(root)
     name = Path(script).resolve().relative_to(root.resolve()).as_posix()
     reached = code.reached(code.text(name), name, without=[_NOT_COUNTED])
-    return code.digest({name, *reached} - {_NOT_COUNTED})
+    return code.digest({name, *reached} - {_NOT_COUNTED}, "results")
 
 
-def _checksum(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+def _is_of_today(code: str, script: Path, root: Path) -> bool:
+    return script.exists() and code == code_digest(script, root=root)
+
+
+def _checksum(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _file(name: str, root: Path) -> Path:

@@ -127,7 +127,7 @@ class Cache:
         """
         reached = _reached(self._code, code)
         # Code that may show a docstring or a comment depends on those too.
-        modules = self._code.digest(reached, exact=bool(_SHOWS_SOURCE.search(code)))
+        modules = self._code.digest(reached, "text" if _SHOWS_SOURCE.search(code) else "code")
         return hashlib.sha256(json.dumps([self._base, modules, code, parts]).encode()).hexdigest()
 
     def load(self, key: str) -> dict[str, object] | None:

@@ -57,7 +57,7 @@ def test_packages_that_are_not_named_do_not_count(root):
 def test_a_digest_is_of_the_code_or_of_each_character(root):
     def digests():
         code = Code(root)
-        return code.digest(OPS), code.digest(OPS, exact=True)
+        return code.digest(OPS), code.digest(OPS, "text")
 
     first = digests()
     assert first[0] != first[1]
@@ -75,6 +75,62 @@ def test_code_on_other_lines_is_the_same_and_another_constant_is_not():
     assert canonical("f(None)") != canonical("f()")
     assert canonical("{**a}") != canonical("{None: a}")
     assert canonical("def f(*, a, b=1): global c, d") != canonical("def f(*, a=1, b): global c, d")
+
+
+NUMBERS = """
+from dataclasses import dataclass
+from numpy import ndarray
+import torch
+
+@dataclass
+class Pair:
+    first: int = 1
+    def check(self):
+        if self.first < 0:
+            raise ValueError(f"`first` ({self.first}) is negative")
+
+def run(pair):
+    total = pair.first + torch.pi
+    raise StopIteration(total)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("is negative", "must be 0 or more"),
+        ('f"`first` ({self.first}) is negative"', '"below zero: {}".format(self.first)'),
+        ('f"`first` ({self.first}) is negative"', '"`first` is negative: " + str(self.first)'),
+        ("first: int", "first: 'float | None'"),
+        ("def run(pair):", "def run(pair: Pair) -> 'ndarray':"),
+        ("total =", "total: ndarray ="),
+        ("import torch\n\n", "import torch\n\nleft: int\n\n"),
+    ],
+)
+def test_results_do_not_depend_on_messages_and_annotations(old, new):
+    assert old in NUMBERS
+    changed = NUMBERS.replace(old, new)
+    assert canonical(changed, "results") == canonical(NUMBERS, "results")
+    assert canonical(changed) != canonical(NUMBERS), "a page may print it"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ValueError(f", "TypeError(f"),
+        ("StopIteration(total)", "StopIteration(-total)"),
+        ("self.first < 0", "self.first < 1"),
+        ("first: int = 1", "first: int = 2"),
+        ("first: int = 1", "first: ClassVar[int] = 1"),
+        ("first: int = 1", "first = 1"),
+        ("import torch", "import numpy as torch"),
+        ("def run(pair):", "def run(pair=None):"),
+        ("from numpy import ndarray", "from numpy import ndarray, pi\n\n__all__ = ['pi']"),
+    ],
+)
+def test_results_depend_on_everything_else(old, new):
+    assert old in NUMBERS
+    assert canonical(NUMBERS.replace(old, new), "results") != canonical(NUMBERS, "results")
 
 
 def test_empty_fields_do_not_count():

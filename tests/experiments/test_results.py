@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 
 import pytest
@@ -126,7 +127,15 @@ def test_what_is_written_is_read(root):
     ("change", "message"),
     [
         (lambda root: (root / "docs/labs/results/tiny.json").unlink(), "tiny.json is missing"),
-        (lambda root: edit(root, "docs/labs/results/tiny.json", "0.25", "0.35"), "were edited"),
+        (lambda root: edit(root, "docs/labs/results/tiny.json", "0.25", "0.35"), "was edited"),
+        (
+            lambda root: edit(root, "docs/labs/results/tiny.json", '"torch": "', '"torch": "9'),
+            "was edited",
+        ),
+        (
+            lambda root: edit(root, "docs/labs/results/tiny.json", '"seconds": ', '"seconds": 9'),
+            "was edited",
+        ),
         (lambda root: edit(root, "cnnref/nn/layers.py", "3", "4"), "other code than today's"),
         (lambda root: (root / "experiments/tiny.py").unlink(), "other code than today's"),
     ],
@@ -144,6 +153,28 @@ def test_results_stay_fresh_when_a_docstring_changes(root):
     assert read("tiny", root=root).data == [1]
 
 
+def test_results_stay_fresh_when_a_message_or_an_annotation_changes(root):
+    edit(
+        root,
+        "cnnref/ops/pooling.py",
+        "    return x",
+        "    if x is None:\n        raise ValueError('no')\n    return x",
+    )
+    write("tiny", root / "experiments/tiny.py", [1], root=root)
+    edit(root, "cnnref/ops/pooling.py", "'no'", "'`x` must not be None'")
+    edit(root, "cnnref/ops/pooling.py", "def pool(x):", "def pool(x: int) -> int:")
+    assert read("tiny", root=root).data == [1]
+
+
+def test_results_that_were_taken_along_without_the_package_are_checked_for_edits(root):
+    write("tiny", root / "experiments/tiny.py", [1], root=root)
+    shutil.rmtree(root / "cnnref")
+    assert read("tiny", root=root).data == [1]
+    edit(root, "docs/labs/results/tiny.json", "1\n ]", "2\n ]")
+    with pytest.raises(StaleResultsError, match="was edited"):
+        read("tiny", root=root)
+
+
 def test_a_number_that_is_not_one_is_refused(root):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write("tiny", root / "experiments/tiny.py", {"loss": float("nan")}, root=root)
@@ -158,7 +189,7 @@ def test_a_script_outside_the_repository_is_refused(root, tmp_path_factory):
 
 def test_a_script_that_is_no_module_of_the_project_is_refused(root):
     (root / "script.py").write_text("")
-    with pytest.raises(ValueError, match=r"`name` \(='script.py'\) must be a module"):
+    with pytest.raises(ValueError, match=r"`name` \('script.py'\) must be a module"):
         write("tiny", root / "script.py", {}, root=root)
 
 
