@@ -137,7 +137,7 @@ def test_refuses_what_is_no_batch_of_floats(name):
         apply(torch.zeros(SHAPE, dtype=torch.uint8), seeded())
     with pytest.raises(ValueError, match=r"`images` has shape \(3, 7, 10\)"):
         apply(torch.zeros(3, 7, 10), seeded())
-    with pytest.raises(ValueError, match=r"`images` \(of shape \(2, 3, 0, 10\)\) has no pixels"):
+    with pytest.raises(ValueError, match=r"`images` has shape \(2, 3, 0, 10\): it has no pixels"):
         apply(torch.zeros(2, 3, 0, 10), seeded())
     with pytest.raises(TypeError, match="`images` is a ndarray"):
         apply(np.zeros(SHAPE), seeded())
@@ -166,9 +166,9 @@ def test_the_generator_cannot_be_forgotten(function, arguments):
 @pytest.mark.parametrize("name", FIXED)
 def test_refuses_a_probability_out_of_range(name):
     x = batch()
-    with pytest.raises(ValueError, match=r"`p` \(=1.5\) must be in 0 to 1"):
+    with pytest.raises(ValueError, match=r"`p` \(=1.5\) must be between 0 and 1"):
         FIXED[name](x, seeded(), 1.5)
-    with pytest.raises(ValueError, match=r"`p` \(=-0.1\) must be in 0 to 1"):
+    with pytest.raises(ValueError, match=r"`p` \(=-0.1\) must be between 0 and 1"):
         FIXED[name](x, seeded(), -0.1)
     with pytest.raises(ValueError, match=r"`p` \(=nan\) must be finite"):
         FIXED[name](x, seeded(), float("nan"))
@@ -205,7 +205,7 @@ def test_the_questions_image_by_hand():
     half = torch.zeros(4, 4)
     half[1:3, 1:3] = torch.tensor([[1.5, 1.5], [3.5, 3.5]])
     torch.testing.assert_close(apply_by_hand(scale, (0.5, 0.5)), half)
-    with pytest.raises(ValueError, match="`images` holds 1 to 4; it must be in 0 to 1"):
+    with pytest.raises(ValueError, match="`images` holds 1 to 4; it must be between 0 and 1"):
         apply_by_hand(color_jitter)
 
 
@@ -490,23 +490,23 @@ def test_the_shares_follow_the_beta_distribution():
     [
         (lambda x, g: shift(x, 1.5, generator=g), TypeError, r"`down` \(=1.5\) must be an integer"),
         (lambda x, g: shift(x, -1, generator=g), ValueError, r"`down` \(=-1\) must be at least 0"),
-        (lambda x, g: shift(x, 0, (2, 1), generator=g), ValueError, "`right` .* low end first"),
+        (lambda x, g: shift(x, 0, (2, 1), generator=g), ValueError, "`right` .* lower end first"),
         (lambda x, g: shift(x, (1, 2, 3), generator=g), ValueError, "`down` .* pair"),
         (
             lambda x, g: shift(x, 1, padding_mode="zeros", generator=g),
             ValueError,
             r"`padding_mode` \(='zeros'\) must be 'constant', 'replicate' or 'reflect'",
         ),
-        (lambda x, g: crop(x, (8, 3), generator=g), ValueError, "`size` has height 8, .* only 7"),
+        (lambda x, g: crop(x, (8, 3), generator=g), ValueError, "height 8; it must be at most 7,"),
         (
             lambda x, g: crop(x, (3, 13), padding=1, generator=g),
             ValueError,
-            r"`size` has width 13, .* only 12, `padding` \(=1\) included",
+            r"`size` has width 13; it must be at most 12, .* `padding` \(=1\)",
         ),
         (lambda x, g: crop(x, 0, generator=g), ValueError, r"`size` \(=0\) must be at least 1"),
         (lambda x, g: rotate(x, -5, generator=g), ValueError, r"`degrees` \(=-5\) .* at least 0"),
         (lambda x, g: rotate(x, "9", generator=g), TypeError, "`degrees` .* must be a number"),
-        (lambda x, g: rotate(x, (5, 1), generator=g), ValueError, "`degrees` .* low end first"),
+        (lambda x, g: rotate(x, (5, 1), generator=g), ValueError, "`degrees` .* lower end first"),
         (lambda x, g: rotate(x, (1,), generator=g), ValueError, r"`degrees` .* pair \(low, high\)"),
         (
             lambda x, g: rotate(x, float("inf"), generator=g),
@@ -523,17 +523,17 @@ def test_the_shares_follow_the_beta_distribution():
         (
             lambda x, g: color_jitter(x - 0.5, generator=g),
             ValueError,
-            "must be in 0 to 1: change colours before you normalise",
+            "must be between 0 and 1: change colours before you normalise",
         ),
         (
             lambda x, g: color_jitter(x * float("nan"), generator=g),
             ValueError,
-            "must be in 0 to 1",
+            "must be between 0 and 1",
         ),
         (
             lambda x, g: color_jitter(x[:, :2], generator=g),
             ValueError,
-            "`images` has 2 channels; colours need 3",
+            "`images` has 2 channels; it must have 3",
         ),
         (lambda x, g: cutout(x, (0, 2), generator=g), ValueError, "`size` .* at least 1"),
         (
@@ -553,21 +553,21 @@ def test_refuses_what_cannot_be(call, error, message):
     [
         ([0, 1], {}, TypeError, "`targets` must be a tensor"),
         (torch.tensor([True, False]), {}, TypeError, "`targets` must be a tensor"),
-        (torch.tensor([0, 1]), {}, TypeError, r"`num_classes` \(=None\) must be given"),
+        (torch.tensor([0, 1]), {}, TypeError, r"`num_classes` \(=None\) must be an integer when"),
         (
             torch.tensor([0, 3]),
             {"num_classes": 3},
             ValueError,
-            r"`targets` holds 0 to 3; class numbers must be in 0 to 2, below `num_classes` \(=3\)",
+            r"`targets` holds 0 to 3; .* must be from 0 to 2, below `num_classes` \(=3\)",
         ),
         (torch.tensor([0, -1]), {"num_classes": 3}, ValueError, "`targets` holds -1 to 0"),
         (
             torch.tensor([0, 1, 1]),
             {"num_classes": 3},
             ValueError,
-            r"`targets` has shape \(3,\); for 2 images its class numbers must be \(2,\)",
+            r"`targets` has shape \(3,\); class numbers for 2 images must be \(2,\)",
         ),
-        (torch.ones(2), {}, ValueError, r"its probabilities must be \(N, K\)"),
+        (torch.ones(2), {}, ValueError, r"probabilities for 2 images must be \(N, K\)"),
         (torch.ones(2, 3), {"num_classes": 4}, ValueError, r"must be \(N, 4\)"),
         (torch.ones(2, 3), {"alpha": 0}, ValueError, r"`alpha` \(=0\) must be above 0"),
     ],
