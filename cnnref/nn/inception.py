@@ -1,13 +1,14 @@
-r"""Inception blocks: several filter sizes side by side on one input, their maps concatenated.
+r"""Inception blocks: several filter sizes in parallel on one input, their maps concatenated.
 
-The arguments have the names of the columns in Table 1 of the paper, so that a row of it can be
-written down: `ch3x3red` is "#3×3 reduce", the 1×1 filters before the 3×3. Every convolution has a
-bias and a ReLU after it, and pads so that the map keeps its sides.
+The arguments are named after the columns of Table 1 in the paper, so that you can copy a row of it:
+`ch3x3red` is "#3×3 reduce", the 1×1 filters before the 3×3. Every convolution has a bias, is
+followed by a ReLU, and pads so that height and width stay the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +17,24 @@ from cnnref._checks import as_int, as_pair
 from cnnref._types import IntOrPair
 from cnnref.networks.layers import Activation, Branches, Conv, Layer, Pool
 
+__all__ = [
+    "AsymmetricInception",
+    "FactorizedInception",
+    "Inception",
+    "NaiveInception",
+    "googlenet_3a",
+]
+
+# A convolution: how many filters, of which size.
+Step: TypeAlias = tuple[int, IntOrPair]
+
 
 class _Inception(nn.Module):
-    """Branches from one input, their maps one after another along the channels.
+    """Branches from one input, their maps concatenated along the channels.
 
     Attributes:
         branches: The branches by name, in the order of the output's channels.
-        in_channels: Channels that come in.
+        in_channels: Input channels.
     """
 
     def __init__(self, in_channels: int, branches: Mapping[str, nn.Sequential]) -> None:
@@ -31,7 +43,7 @@ class _Inception(nn.Module):
         self.branches = nn.ModuleDict(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the concatenated maps of (N, in_channels, H, W); the sides stay."""
+        """Return the concatenated maps for (N, in_channels, H, W), of the same height and width."""
         return torch.cat([branch(x) for branch in self.branches.values()], dim=1)
 
     def layers(self) -> list[Layer]:
@@ -40,11 +52,40 @@ class _Inception(nn.Module):
         return [Branches(paths, name="inception")]
 
 
-class NaiveInception(_Inception):
-    """The naive block: 1×1, 3×3, 5×5 and a max pooling that keeps all the channels.
+class _ReducedInception(_Inception):
+    """An inception block with 1×1 convolutions before its larger filters, and after the pooling.
 
     Args:
-        in_channels: Channels that come in; the pooling branch hands on as many.
+        in_channels: Input channels.
+        counts: The numbers of filters by the names of the caller's arguments, to be checked.
+        medium: The convolutions of the second branch after its reduction.
+        large: The convolutions of the third branch after its reduction.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        counts: Mapping[str, int],
+        medium: Sequence[Step],
+        large: Sequence[Step],
+    ) -> None:
+        _check(in_channels=in_channels, **counts)
+        super().__init__(
+            in_channels,
+            {
+                "1x1": _path(in_channels, (counts["ch1x1"], 1)),
+                "3x3": _path(in_channels, (counts["ch3x3red"], 1), *medium),
+                "5x5": _path(in_channels, (counts["ch5x5red"], 1), *large),
+                "pool": nn.Sequential(_pool(), *_path(in_channels, (counts["pool_proj"], 1))),
+            },
+        )
+
+
+class NaiveInception(_Inception):
+    """The naive block: 1×1, 3×3, 5×5 and a max pooling that keeps all channels.
+
+    Args:
+        in_channels: Input channels; the pooling branch outputs as many.
         ch1x1: Filters of 1×1.
         ch3x3: Filters of 3×3.
         ch5x5: Filters of 5×5.
@@ -76,11 +117,11 @@ class NaiveInception(_Inception):
         )
 
 
-class Inception(_Inception):
+class Inception(_ReducedInception):
     """The reduced block: 1×1 convolutions before the 3×3 and the 5×5, and after the pooling.
 
     Args:
-        in_channels: Channels that come in.
+        in_channels: Input channels.
         ch1x1: Filters of 1×1 in the first branch.
         ch3x3red: Filters of 1×1 before the 3×3.
         ch3x3: Filters of 3×3.
@@ -117,34 +158,26 @@ class Inception(_Inception):
         pool_proj: int,
         large: int = 5,
     ) -> None:
-        _check(
-            in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
+        _check_odd(large=large)
+        counts = dict(
+            ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
             ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj,
         )  # fmt: skip
-        _check_odd(large=large)
-        super().__init__(
-            in_channels,
-            {
-                "1x1": _path(in_channels, (ch1x1, 1)),
-                "3x3": _path(in_channels, (ch3x3red, 1), (ch3x3, 3)),
-                "5x5": _path(in_channels, (ch5x5red, 1), (ch5x5, large)),
-                "pool": _projected_pool(in_channels, pool_proj),
-            },
-        )
+        super().__init__(in_channels, counts, [(ch3x3, 3)], [(ch5x5, large)])
 
 
-class FactorizedInception(_Inception):
-    """The reduced block with two 3×3 convolutions in place of the 5×5; they see as much.
+class FactorizedInception(_ReducedInception):
+    """The reduced block with two 3×3 convolutions for the 5×5, with the same receptive field.
 
     Args:
-        in_channels: As for `Inception`, as all arguments but the last.
+        in_channels: Input channels.
         ch1x1: Filters of 1×1 in the first branch.
         ch3x3red: Filters of 1×1 before the 3×3.
         ch3x3: Filters of 3×3.
         ch5x5red: Filters of 1×1 before the two 3×3.
-        ch5x5: Filters of the second 3×3, in the place of the 5×5.
+        ch5x5: Filters of the second 3×3.
         pool_proj: Filters of 1×1 after the max pooling.
-        ch5x5mid: Filters of the first 3×3; None is `ch5x5`.
+        ch5x5mid: Filters of the first 3×3; None means `ch5x5`.
 
     Raises:
         TypeError: If a number is not an integer.
@@ -175,33 +208,25 @@ class FactorizedInception(_Inception):
         ch5x5mid: int | None = None,
     ) -> None:
         middle = ch5x5 if ch5x5mid is None else ch5x5mid
-        _check(
-            in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
+        counts = dict(
+            ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
             ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj, ch5x5mid=middle,
         )  # fmt: skip
-        super().__init__(
-            in_channels,
-            {
-                "1x1": _path(in_channels, (ch1x1, 1)),
-                "3x3": _path(in_channels, (ch3x3red, 1), (ch3x3, 3)),
-                "5x5": _path(in_channels, (ch5x5red, 1), (middle, 3), (ch5x5, 3)),
-                "pool": _projected_pool(in_channels, pool_proj),
-            },
-        )
+        super().__init__(in_channels, counts, [(ch3x3, 3)], [(middle, 3), (ch5x5, 3)])
 
 
-class AsymmetricInception(_Inception):
+class AsymmetricInception(_ReducedInception):
     """The reduced block with each n×n convolution as 1×n and then n×1.
 
-    The filters between the two are as many as after them. The paper uses n = 7, on maps of 12 to
-    20 pixels a side, and reports that it does not work well in early layers.
+    Both convolutions of a pair have the same number of filters. The paper uses n = 7, on maps with
+    sides of 12 to 20 pixels, and reports that it does not work well in early layers.
 
     Args:
-        in_channels: As for `Inception`, as all arguments but the last two.
+        in_channels: Input channels.
         ch1x1: Filters of 1×1 in the first branch.
-        ch3x3red: Filters of 1×1 before the pair in the place of the 3×3.
+        ch3x3red: Filters of 1×1 before the pair that replaces the 3×3.
         ch3x3: Filters of 1×3, and of 3×1.
-        ch5x5red: Filters of 1×1 before the pair in the place of the 5×5.
+        ch5x5red: Filters of 1×1 before the pair that replaces the 5×5.
         ch5x5: Filters of 1×5, and of 5×1.
         pool_proj: Filters of 1×1 after the max pooling.
         small: The n of the second branch.
@@ -235,24 +260,17 @@ class AsymmetricInception(_Inception):
         small: int = 3,
         large: int = 5,
     ) -> None:
-        _check(
-            in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
+        _check_odd(small=small, large=large)
+        counts = dict(
+            ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
             ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj,
         )  # fmt: skip
-        _check_odd(small=small, large=large)
-        super().__init__(
-            in_channels,
-            {
-                "1x1": _path(in_channels, (ch1x1, 1)),
-                "3x3": _path(in_channels, (ch3x3red, 1), (ch3x3, (1, small)), (ch3x3, (small, 1))),
-                "5x5": _path(in_channels, (ch5x5red, 1), (ch5x5, (1, large)), (ch5x5, (large, 1))),
-                "pool": _projected_pool(in_channels, pool_proj),
-            },
-        )
+        medium: list[Step] = [(ch3x3, (1, small)), (ch3x3, (small, 1))]
+        super().__init__(in_channels, counts, medium, [(ch5x5, (1, large)), (ch5x5, (large, 1))])
 
 
 def googlenet_3a() -> Inception:
-    """Return the first inception block of GoogLeNet; it reads 192 channels, on 28×28 pixels.
+    """Return the first inception block of GoogLeNet; its input has 192 channels of 28×28 pixels.
 
     Examples:
         >>> block = googlenet_3a()
@@ -276,8 +294,8 @@ def _check_odd(**sizes: int) -> None:
             raise ValueError(f"`{name}` (={size}) must be odd: an even filter shifts the map")
 
 
-def _path(in_channels: int, *steps: tuple[int, IntOrPair]) -> nn.Sequential:
-    """Return convolutions of (filters, kernel size) in a row, a ReLU after each."""
+def _path(in_channels: int, *steps: Step) -> nn.Sequential:
+    """Return some convolutions one after another, with a ReLU after each."""
     path = nn.Sequential()
     channels = in_channels
     for filters, size in steps:
@@ -293,12 +311,8 @@ def _pool() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, stride=1, padding=1)
 
 
-def _projected_pool(in_channels: int, filters: int) -> nn.Sequential:
-    return nn.Sequential(_pool(), *_path(in_channels, (filters, 1)))
-
-
 def _as_layer(module: nn.Module) -> Layer:
-    """Read off the settings of a module, so that what is counted is what is there."""
+    """Return a module without its weights, from its own settings, so that counts match it."""
     match module:
         case nn.Conv2d():
             return Conv(
@@ -314,13 +328,4 @@ def _as_layer(module: nn.Module) -> Layer:
             return Pool(kernel, as_pair(module.stride, "stride", 1), padding)
         case nn.ReLU():
             return Activation()
-    raise TypeError(f"an inception block holds no {type(module).__name__}")
-
-
-__all__ = [
-    "AsymmetricInception",
-    "FactorizedInception",
-    "Inception",
-    "NaiveInception",
-    "googlenet_3a",
-]
+    raise TypeError(f"`module` is a {type(module).__name__}, which no inception block contains")

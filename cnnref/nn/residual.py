@@ -1,7 +1,7 @@
-r"""Residual blocks, the plain blocks they are compared with, and small networks of either.
+r"""Residual blocks, plain blocks to compare them with, and small networks of either.
 
 A residual block adds its input to what its layers compute, $y = F(x) + x$, so that the layers learn
-the difference to the input. `PlainBlock` has the same layers and adds nothing.
+the difference from the input. `PlainBlock` has the same layers and adds nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from cnnref._checks import as_int
 
+__all__ = ["BasicBlock", "Bottleneck", "IdentityShortcut", "PlainBlock", "ResidualNet"]
+
 Order: TypeAlias = Literal["post", "pre"]
 ShortcutKind: TypeAlias = Literal["identity", "projection"]
 
@@ -21,14 +23,14 @@ class PlainBlock(nn.Module):
     r"""Two 3×3 convolutions with batch norm and ReLU: a `BasicBlock` without its skip.
 
     Args:
-        in_channels: Channels that come in.
-        channels: Channels that go out.
+        in_channels: Input channels.
+        channels: Output channels.
         stride: Step of the first convolution, in pixels.
         order: "post" puts batch norm and ReLU after each convolution, "pre" before it.
 
     Raises:
         TypeError: If a number is not an integer.
-        ValueError: If a number is below 1 or `order` is another word.
+        ValueError: If a number is below 1 or `order` is neither "post" nor "pre".
 
     Examples:
         >>> import torch
@@ -46,13 +48,13 @@ class PlainBlock(nn.Module):
         self.before, self.body, self.after = _arrange(convolutions, order)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the layers compute of (N, in_channels, H, W)."""
+        """Return the output of the layers for (N, in_channels, H, W)."""
         y: Tensor = self.after(self.body(self.before(x)))
         return y
 
 
 class _Residual(nn.Module):
-    """The sum of what some convolutions compute and a shortcut, for both kinds of block."""
+    """The sum of some convolutions and a shortcut: the base of both residual blocks."""
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class _Residual(nn.Module):
         self.shortcut: nn.Module
         if self.projects:
             project = nn.Conv2d(in_channels, self.out_channels, 1, stride, bias=False)
-            # In pre-activation order nothing stands between a convolution and the sum.
+            # In pre-activation order nothing comes between a convolution and the sum.
             norm = [nn.BatchNorm2d(self.out_channels)] if order == "post" else []
             self.shortcut = nn.Sequential(project, *norm)
         else:
@@ -82,9 +84,9 @@ class _Residual(nn.Module):
             nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's map for (N, in_channels, H, W)."""
+        """Return the output of the block for (N, in_channels, H, W)."""
         start: Tensor = self.before(x)
-        # A projection reads what the layers read; an identity hands on the input as it came.
+        # A projection takes what the layers take; an identity passes the block's input through.
         skip: Tensor = self.shortcut(start if self.projects else x)
         y: Tensor = self.after(self.body(start) + skip)
         return y
@@ -96,24 +98,24 @@ class BasicBlock(_Residual):
     $$y = \operatorname{ReLU}(F(x) + x) \quad\text{(post)}, \qquad
     y = F(x) + x \quad\text{(pre)}$$
 
-    In the order "post" $F$ is convolution, batch norm, ReLU, convolution, batch norm, and a ReLU
-    follows the sum. In the order "pre" $F$ is batch norm, ReLU, convolution, twice, and nothing
+    In the order "post", $F$ is convolution, batch norm, ReLU, convolution, batch norm, and a ReLU
+    follows the sum. In the order "pre", $F$ is batch norm, ReLU, convolution, twice, and nothing
     follows the sum: with $F = 0$ the block is the identity for every $x$.
 
     Args:
-        in_channels: Channels that come in.
-        channels: Channels that go out.
+        in_channels: Input channels.
+        channels: Output channels.
         stride: Step of the first convolution and of the shortcut, in pixels.
         order: "post" puts batch norm and ReLU after each convolution, "pre" before it.
-        shortcut: "identity" adds the input itself (see `IdentityShortcut` for a change of shape);
-            "projection" puts it through a 1×1 convolution.
-        zero_init_last: Start with $F = 0$: the scale of the last batch norm is zero in the order
-            "post", the last convolution in the order "pre".
+        shortcut: "identity" adds the input itself (`IdentityShortcut` adapts its shape);
+            "projection" adds a 1×1 convolution of it.
+        zero_init_last: Start with $F = 0$: with a last batch norm of scale zero in the order
+            "post", and a last convolution of zeros in the order "pre".
 
     Raises:
         TypeError: If a number is not an integer.
-        ValueError: If a number is below 1, an option is another word, or an identity would have to
-            drop channels.
+        ValueError: If a number is below 1, an option is not one of the above, or an identity would
+            have to drop channels.
 
     Examples:
         >>> import torch
@@ -146,8 +148,8 @@ class Bottleneck(_Residual):
     r"""A residual block of 1×1, 3×3 and 1×1 convolutions, the 3×3 on fewer channels.
 
     Args:
-        in_channels: Channels that come in.
-        channels: Channels of the 3×3; four times as many go out.
+        in_channels: Input channels.
+        channels: Channels of the 3×3; the output has four times as many.
         stride: Step of the block, in pixels.
         order: As for `BasicBlock`.
         shortcut: As for `BasicBlock`.
@@ -157,8 +159,8 @@ class Bottleneck(_Residual):
 
     Raises:
         TypeError: If a number is not an integer.
-        ValueError: If a number is below 1, an option is another word, or an identity would have to
-            drop channels.
+        ValueError: If a number is below 1, an option is not one of the above, or an identity would
+            have to drop channels.
 
     Examples:
         >>> import torch
@@ -194,14 +196,14 @@ class Bottleneck(_Residual):
 
 
 class IdentityShortcut(nn.Module):
-    """The input as it is; where the block changes its shape, with no parameters either.
+    """The unchanged input or, where the block changes its shape, a version without parameters.
 
-    A stride keeps every `stride`-th row and column, as the block's windows have their centres
-    there. New channels are zeros: option A of the paper.
+    A stride keeps every `stride`-th row and column, where the windows of the block have their
+    centres. New channels are zeros: option A of the paper.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out, at least as many.
+        in_channels: Input channels.
+        out_channels: Output channels, at least as many.
         stride: Step, in pixels.
 
     Raises:
@@ -225,13 +227,13 @@ class IdentityShortcut(nn.Module):
         after = as_int(out_channels, "out_channels", 1)
         if after < before:
             raise ValueError(
-                f"`out_channels` (={after}) must be at least `in_channels` (={before}): an "
-                "identity shortcut drops no channel; use `shortcut='projection'`"
+                f"`out_channels` (={after}) must be at least `in_channels` (={before}), since an "
+                "identity shortcut cannot drop channels; use `shortcut='projection'`"
             )
         self.stride, self.extra = as_int(stride, "stride", 1), after - before
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the input, with fewer pixels and more channels where the block needs it."""
+        """Return the input, with fewer pixels and more channels if the block needs it."""
         if self.stride > 1:
             x = x[..., :: self.stride, :: self.stride]
         return nn.functional.pad(x, (0, 0, 0, 0, 0, self.extra)) if self.extra else x
@@ -240,26 +242,25 @@ class IdentityShortcut(nn.Module):
 class ResidualNet(nn.Module):
     r"""A small network of basic blocks, residual or plain, for small images.
 
-    A 3×3 convolution, then one stage of blocks for each entry of `depths`, then global average
-    pooling and a fully connected layer. Each stage but the first halves the sides of the map. With
-    $n$ blocks in each of three stages there are $6n + 2$ layers with weights, as in the paper's
-    networks for CIFAR-10.
+    It is a 3×3 convolution, one stage of blocks for each entry of `depths`, global average pooling
+    and a fully connected layer. Each stage but the first halves height and width. With $n$ blocks
+    in each of three stages there are $6n + 2$ layers with weights, as in the paper's networks for
+    CIFAR-10.
 
     Args:
         depths: Number of blocks in each stage.
         widths: Channels of each stage.
         in_channels: Channels of the image.
         num_classes: Number of logits.
-        residual: True makes `BasicBlock`, False makes `PlainBlock`: the same convolutions.
+        residual: True uses `BasicBlock`, False `PlainBlock`, with the same convolutions.
         order: As for `BasicBlock`.
-        shortcut: What the first block of a stage has where it changes the shape; all others have
-            an identity.
-        zero_init_last: As for `BasicBlock`; plain blocks refuse it, for they would give zero.
+        shortcut: Shortcut of the blocks that change the shape; all others have an identity.
+        zero_init_last: As for `BasicBlock`; not for plain blocks, whose output would be zero.
 
     Raises:
         TypeError: If a number is not an integer.
-        ValueError: If a number is below 1, an option is another word, or `depths` and `widths`
-            differ in length or are empty.
+        ValueError: If a number is below 1, an option is not one of the above, or `depths` and
+            `widths` differ in length or are empty.
 
     Examples:
         >>> import torch
@@ -286,10 +287,12 @@ class ResidualNet(nn.Module):
         super().__init__()
         if not depths or len(depths) != len(widths):
             raise ValueError(
-                f"`depths` (={depths!r}) must hold one number for each of `widths` (={widths!r})"
+                f"`depths` (={depths!r}) must have one number for each of `widths` (={widths!r})"
             )
         if zero_init_last and not residual:
-            raise ValueError("`zero_init_last` (=True) needs `residual`: a plain net would give 0")
+            raise ValueError(
+                "`zero_init_last` (=True) needs `residual`: the output of a plain net would be 0"
+            )
         blocks = [as_int(depth, "depths", 1) for depth in depths]
         self.weighted_layers = 2 * sum(blocks) + 2
         first = [_conv(in_channels, widths[0], 3)]
@@ -315,7 +318,7 @@ class ResidualNet(nn.Module):
                     row.append(PlainBlock(channels, width, stride=stride, order=order))
                 channels = width
             self.stages.append(row)
-        # The last sum of a pre-activation net has met no batch norm and no ReLU yet.
+        # In a pre-activation net no batch norm and no ReLU has followed the last sum yet.
         last = [nn.BatchNorm2d(channels), nn.ReLU()] if order == "pre" else []
         self.last = nn.Sequential(*last)
         self.fc = nn.Linear(channels, as_int(num_classes, "num_classes", 1))
@@ -328,9 +331,9 @@ class ResidualNet(nn.Module):
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:
-    """Return a convolution that keeps the sides at stride 1; batch norm shifts in a bias's place.
+    """Return a convolution without a bias, which batch norm replaces; stride 1 keeps the size.
 
-    Its weights start as He et al. draw them (arXiv:1502.01852), made for ReLU.
+    Its initial weights follow He et al. (arXiv:1502.01852), for ReLU.
     """
     layer = nn.Conv2d(
         as_int(in_channels, "in_channels", 1),
@@ -351,9 +354,9 @@ def _basic(in_channels: int, channels: int, stride: int) -> list[nn.Conv2d]:
 def _arrange(
     convolutions: Sequence[nn.Conv2d], order: Order
 ) -> tuple[nn.Module, nn.Sequential, nn.Module]:
-    """Put batch norm and ReLU round the convolutions: return before, body and after.
+    """Arrange batch norm and ReLU around the convolutions: return before, body and after.
 
-    A projecting shortcut reads what comes after `before`; `after` follows the sum.
+    A projection shortcut takes the output of `before`; `after` follows the sum.
     """
     _one_of(order, "order", ("post", "pre"))
     body = nn.Sequential()
@@ -374,6 +377,3 @@ def _arrange(
 def _one_of(value: str, name: str, allowed: tuple[str, str]) -> None:
     if value not in allowed:
         raise ValueError(f"`{name}` (={value!r}) must be {allowed[0]!r} or {allowed[1]!r}")
-
-
-__all__ = ["BasicBlock", "Bottleneck", "IdentityShortcut", "PlainBlock", "ResidualNet"]

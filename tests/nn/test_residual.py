@@ -276,7 +276,7 @@ def test_gradients_by_finite_differences():
         (lambda: BasicBlock(0, 4), r"`in_channels` \(=0\) must be at least 1"),
         (lambda: PlainBlock(4, 0), r"`channels` \(=0\) must be at least 1"),
         (lambda: PlainBlock(4, 4, stride=0), r"`stride` \(=0\) must be at least 1"),
-        (lambda: ResidualNet((1, 1)), r"`depths` \(=\(1, 1\)\) must hold one number for each"),
+        (lambda: ResidualNet((1, 1)), r"`depths` \(=\(1, 1\)\) must have one number for each"),
         (lambda: ResidualNet(()), "`depths`"),
         (lambda: ResidualNet((0, 1, 1)), r"`depths` \(=0\) must be at least 1"),
         (
