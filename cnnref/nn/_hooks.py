@@ -83,7 +83,7 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
         if layer not in modules:
             near = get_close_matches(layer, modules, n=3, cutoff=0.5) or list(modules)[1:4]
             raise ValueError(
-                f"`{argument}` ({layer!r}) must be the name of a layer of `model`, such as "
+                f"`{argument}` (={layer!r}) must be the name of a layer of `model`, such as "
                 f"{', '.join(map(repr, near))} (see `model.named_modules()`)"
             )
         return [Found(layer, modules[layer], True)]
@@ -156,21 +156,24 @@ def record_activations(
         try:
             yield record
         except BaseException:
-            # Whoever keeps the traceback must not keep the maps with it. The lists are emptied too:
-            # the hooks, and perhaps the caller, still refer to them.
-            for outputs in record.values():
-                outputs.clear()
-            record.clear()
+            _empty(record)
             raise
     missing = [one.name for one in found if one.named and not record[one.name]]
     if missing or not any(record.values()):
         names = ", ".join(repr(name) for name in missing or record)
-        record.clear()
+        _empty(record)
         raise RuntimeError(
             f"`layers`: {names} did not run inside the block. Either `model` was not called there, "
             "or its `forward` bypasses the layer (it may call the layer's children, or a function, "
             "instead)"
         )
+
+
+def _empty(record: Activations) -> None:
+    """Release the outputs before an error leaves the block: its traceback refers to the record."""
+    for outputs in record.values():
+        outputs.clear()
+    record.clear()
 
 
 def _recorder(outputs: list[Any], gradients: bool) -> Callable[[nn.Module, Any, Any], Any]:

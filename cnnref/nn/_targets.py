@@ -1,4 +1,4 @@
-"""What is explained: the score of a class, or any other number of a network's output."""
+"""What is explained: the score of a class, or any other number computed from a network's output."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from cnnref._checks import as_int
 __all__ = ["Target", "chosen_classes", "scores_of"]
 
 Target: TypeAlias = int | Sequence[int] | torch.Tensor | Callable[[Any], torch.Tensor] | None
-"""A class, one class an image, a function of the network's output, or None for the top class."""
+"""A class, one class per image, a function of the network's output, or None for the top class."""
 
 _TEACH = (
-    "`target` must then be a function from the output to one number an image, for example "
+    "`target` must be a function from the output to one number per image, for example "
     "`lambda output: output[0][:, 281]`"
 )
 
 
 def chosen_classes(output: Any, target: Target, count: int) -> torch.Tensor:
-    """Return the number of the class meant for each image, (N,).
+    """Return the number of each image's target class, (N,).
 
     Args:
-        output: What the network gave; it must be scores (N, classes).
-        target: No function.
-        count: How many images, N.
+        output: The network's output; it must be scores (N, classes).
+        target: A class, one per image, or None.
+        count: Number of images, N.
 
     Raises:
-        TypeError: If the output is no tensor, or the target holds no integers.
+        TypeError: If the output is not a tensor, or the target does not hold integers.
         ValueError: If the output has another shape, or the target is out of range.
     """
     if not isinstance(output, torch.Tensor):
         raise TypeError(
-            f"`model` gives a {type(output).__name__}, not a tensor of scores; {_TEACH}"
+            f"`model` outputs a {type(output).__name__}, not a tensor of scores; {_TEACH}"
         )
     if output.ndim != 2 or output.shape[0] != count or output.shape[1] == 0:
         raise ValueError(
-            f"`model` gives shape {tuple(output.shape)} for {count} images, which are no scores "
+            f"`model` outputs shape {tuple(output.shape)} for {count} images, not scores "
             f"(N, classes); {_TEACH}"
         )
     classes = output.shape[1]
@@ -52,28 +52,29 @@ def chosen_classes(output: Any, target: Target, count: int) -> torch.Tensor:
     for number in numbers:
         if as_int(number, "target", 0) >= classes:
             raise ValueError(
-                f"`target` (={number}) must be at most {classes - 1}: `model` gives {classes} "
+                f"`target` (={number}) must be at most {classes - 1}: `model` outputs {classes} "
                 "scores, counted from 0"
             )
     return torch.tensor([int(number) for number in numbers], device=output.device)
 
 
 def scores_of(output: Any, target: Target, count: int) -> torch.Tensor:
-    """Return the number to be explained for each image, (N,); a function may give one for all, ().
+    """Return the number to explain for each image, (N,); a function may return one for all, ().
 
     Warns:
-        UserWarning: If a class is asked for, and the output looks like probabilities.
+        UserWarning: If the target is a class, and the output looks like probabilities.
 
     Raises:
-        TypeError: As for `chosen_classes`, or if a function returns no tensor.
+        TypeError: As for `chosen_classes`, or if a function does not return a tensor.
         ValueError: As for `chosen_classes`, or if a function returns another shape.
     """
     if not callable(target) or isinstance(target, torch.Tensor):
         classes = chosen_classes(output, target, count)
         if _are_probabilities(output):
             warnings.warn(
-                "`model` gives numbers that sum to one, as after a softmax. The gradient of a "
-                "probability fades where the network is sure; give the scores before the softmax",
+                "`model` outputs numbers that sum to 1, as after a softmax. The gradient of a "
+                "probability vanishes where the network is confident; use the scores before the "
+                "softmax",
                 stacklevel=2,
             )
         picked: torch.Tensor = output.gather(1, classes[:, None])[:, 0]
@@ -83,7 +84,7 @@ def scores_of(output: Any, target: Target, count: int) -> torch.Tensor:
         raise TypeError(f"`target` returned a {type(scores).__name__}; it must return a tensor")
     if scores.shape not in {(), (count,)}:
         raise ValueError(
-            f"`target` returned shape {tuple(scores.shape)}; it must be one number an image, "
+            f"`target` returned shape {tuple(scores.shape)}; it must return one number per image, "
             f"({count},), or one for all, ()"
         )
     return scores

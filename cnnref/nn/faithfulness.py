@@ -1,9 +1,9 @@
-"""Can a map be believed? Change what it marks, or the network, and watch what happens.
+"""Can you believe a map? Change what it marks, or the network, and see what happens.
 
-A map says which pixels matter. Take them away: the probability should fall (`deletion`). Show only
-them: it should rise (`insertion`), and should not have fallen much (`average_drop`). Destroy what
-the network has learned: the map should change (`randomization_check`). None of this says whether a
-map looks right to a person.
+A map says which pixels matter. Remove them: the probability should fall (`deletion`). Show only
+them: it should rise (`insertion`), and should not be much lower than before (`average_drop`).
+Destroy what the network has learned: the map should change (`randomization_check`). None of this
+says whether a map looks right to a person.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from torch.nn.functional import conv2d, pad
 
 from cnnref._checks import as_int
 from cnnref.nn._hooks import find_layers
+from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, chosen_classes, scores_of
-from cnnref.nn.gradcam._maps import ZeroMapWarning, as_batch, normalize_maps, undisturbed, wide
+from cnnref.nn._tensors import as_batch, wide
+from cnnref.nn.gradcam import ZeroMapWarning, normalize_maps
 
 __all__ = [
     "Curve",
@@ -36,10 +38,10 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """How the target's probability changes as pixels are exchanged, most important ones first.
+    """The target's probability as pixels are replaced, most important first.
 
     Attributes:
-        shares: Shares of the pixels exchanged, from 0 to 1, (steps + 1,).
+        shares: Shares of the pixels replaced, from 0 to 1, (steps + 1,).
         scores: The probability at each share, (N, steps + 1).
     """
 
@@ -65,21 +67,21 @@ def deletion(
 ) -> Curve:
     """Replace pixels by a baseline, the map's largest first, and record the probability.
 
-    A small area is good: the pixels that the map ranks first were needed. Pixels that the map ranks
-    equal go in random order. With few steps the area cannot fall below the first probability over
-    twice the steps, and maps near that floor cannot be told apart.
+    A small area is good: the pixels that the map ranks first were needed. Pixels with equal ranks
+    are replaced in random order. The area cannot be less than the first probability divided by
+    twice the number of steps, and maps near that limit cannot be told apart.
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network reads them, (N, C, H, W).
-        maps: One map an image, (N, H, W).
-        target: As for `cnnref.nn.gradcam`: a class, one an image, or None for the top class, whose
-            probability after a softmax is recorded. What a function returns is recorded as it is.
+        inputs: Images as the network takes them, (N, C, H, W).
+        maps: One map per image, (N, H, W).
+        target: As for `cnnref.nn.gradcam`: a class, one per image, or None for the top class, whose
+            probability after a softmax is recorded. What a function returns is recorded unchanged.
         baseline: What deleted pixels become: a number, or a tensor that broadcasts to the images.
-        steps: In how many equal steps.
-        batch_size: How many images go through the network at once. More are slower on a CPU, whose
-            cache the activations then leave.
-        seed: Of the order among equals.
+        steps: Number of equal steps.
+        batch_size: How many images go through the network at once. Larger batches are slower on a
+            CPU, since the activations no longer fit in its cache.
+        seed: Determines the order among equal ranks.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
@@ -89,9 +91,9 @@ def deletion(
         V. Petsiuk et al., RISE: randomized input sampling for explanation of black-box models,
         2018, arXiv:1806.07421.
     """
-    images = as_batch(inputs)
+    images = as_batch(inputs, "inputs")
     end = torch.as_tensor(baseline, dtype=images.dtype, device=images.device).expand_as(images)
-    return _exchange(model, images, images, end, maps, target, steps, batch_size, seed)
+    return _replace(model, images, images, end, maps, target, steps, batch_size, seed)
 
 
 def insertion(
@@ -105,16 +107,16 @@ def insertion(
     batch_size: int = 8,
     seed: int = 0,
 ) -> Curve:
-    """Put pixels into a baseline, the map's largest first, and record the probability.
+    """Replace pixels of a baseline by the image's, the map's largest first; record the probability.
 
     A large area is good: the pixels that the map ranks first were enough.
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network reads them, (N, C, H, W).
-        maps: One map an image, (N, H, W).
+        inputs: Images as the network takes them, (N, C, H, W).
+        maps: One map per image, (N, H, W).
         target: As for `deletion`; None is the top class of the whole image.
-        baseline: What is there before: by default the image, blurred (`blurred`).
+        baseline: What the pixels are put into: by default the image blurred (`blurred`).
         steps: As for `deletion`.
         batch_size: As for `deletion`.
         seed: As for `deletion`.
@@ -126,10 +128,10 @@ def insertion(
     Source:
         V. Petsiuk et al., arXiv:1806.07421.
     """
-    images = as_batch(inputs)
+    images = as_batch(inputs, "inputs")
     given = blurred(images) if baseline is None else baseline
     start = torch.as_tensor(given, dtype=images.dtype, device=images.device).expand_as(images)
-    return _exchange(model, images, start, images, maps, target, steps, batch_size, seed)
+    return _replace(model, images, start, images, maps, target, steps, batch_size, seed)
 
 
 def average_drop(
@@ -141,14 +143,14 @@ def average_drop(
     \frac{1}{N} \sum_n \frac{\max(0,\, p_n - o_n)}{p_n}
     $$
 
-    with $p$ on the image and $o$ on the image times its map, the map rescaled to a
-    largest value of 1 and its negative numbers set to zero. Small is good; a map of ones everywhere
-    loses nothing, so the number says little by itself.
+    with $p$ for the image and $o$ for the image times its map, the map rescaled to a largest value
+    of 1 and its negative numbers set to zero. Small is good. A map of ones everywhere loses
+    nothing, so the number says little by itself.
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network reads them, (N, C, H, W).
-        maps: One map an image, (N, H, W).
+        inputs: Images as the network takes them, (N, C, H, W).
+        maps: One map per image, (N, H, W).
         target: As for `deletion`.
 
     Raises:
@@ -156,12 +158,12 @@ def average_drop(
         ValueError: As for `deletion`.
 
     Source:
-        A. Chattopadhyay et al., Grad-CAM++, 2017, arXiv:1710.11063, section 4, who give it in
+        A. Chattopadhyay et al., Grad-CAM++, 2017, arXiv:1710.11063, section 4, which states it in
         percent.
     """
-    images = as_batch(inputs)
+    images = as_batch(inputs, "inputs")
     checked = _as_maps(maps, images)
-    with torch.no_grad(), undisturbed(model):
+    with torch.no_grad(), restored(model):
         measure = _measure(model, images, target)
         every = torch.arange(len(images))
         before = measure(images, every)
@@ -171,15 +173,15 @@ def average_drop(
 
 
 def blurred(inputs: torch.Tensor, sigma: float = 10.0) -> torch.Tensor:
-    """Return images (N, C, H, W) blurred by a Gaussian; the border's pixels are repeated beyond it.
+    """Return images (N, C, H, W) blurred by a Gaussian, with border pixels repeated outside.
 
     Raises:
-        TypeError: If the images are no tensor of floating numbers.
+        TypeError: If the images are not a tensor of floats.
         ValueError: If their shape is wrong or `sigma` is not positive.
     """
-    images = as_batch(inputs)
+    images = as_batch(inputs, "inputs")
     if not (0 < sigma < math.inf):
-        raise ValueError(f"`sigma` (={sigma}) must be positive")
+        raise ValueError(f"`sigma` (={sigma}) must be positive and finite")
     reach = math.ceil(3 * sigma)
     distance = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     row = torch.exp(-(distance**2) / (2 * sigma**2))
@@ -199,30 +201,30 @@ def randomization_check(
 ) -> dict[str, float]:
     """Destroy a network's weights from its last layer to its first, and compare the maps.
 
-    The weights of a layer are destroyed by shuffling each of its parameters: their distribution
-    stays, what was learned goes. Layers stay destroyed as the next ones follow. A map that explains
-    what the network does must change; one that does not (correlation near 1 to the end) shows the
-    image, not the network.
+    Each parameter of a layer is shuffled: the distribution of its numbers stays, what they had
+    learned is gone. Layers remain destroyed while the next ones follow. A map that explains what
+    the network does must change; one that does not (correlation near 1 to the end) shows the image,
+    not the network.
 
     Args:
         model: The network; a copy of it is destroyed.
-        explain: Makes maps (N, H, W) for a network it is given, here copies of `model`.
+        explain: Called with a network, a copy of `model`; returns maps (N, H, W).
         layers: Names of parts, in the order in which they are destroyed, each with everything in
             it; by default every module that has parameters of its own, last first.
-        seed: Of the shuffling.
+        seed: Determines the shuffling.
 
     Returns:
-        For each part the rank correlation of the maps with those of the whole network, a mean over
-        the images, after this part and all before it were destroyed. Where a map has become flat,
-        there is no correlation, and it counts as 0.
+        For each part the rank correlation of the maps with those of the intact network, averaged
+        over the images, after this part and all before it were destroyed. A constant map has no
+        correlation, which counts as 0.
 
     Raises:
         ValueError: If there is no such layer, one has no parameters, or a map has the wrong shape.
         TypeError: If an argument is of the wrong kind.
 
     Source:
-        J. Adebayo et al., Sanity checks for saliency maps, 2018, arXiv:1810.03292, where weights
-        are drawn anew instead of shuffled.
+        J. Adebayo et al., Sanity checks for saliency maps, 2018, arXiv:1810.03292, which draws new
+        weights instead of shuffling them.
     """
     whole = explain(copy.deepcopy(model))
     if layers is None:
@@ -251,8 +253,8 @@ def randomization_check(
 def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return Spearman's rank correlation of two stacks of maps (N, H, W), map by map, (N,).
 
-    Equal numbers share the mean of their ranks. With a flat map there is no correlation; it counts
-    as 0.
+    Equal numbers share the mean of their ranks. A constant map has no correlation, which counts as
+    0.
 
     Raises:
         ValueError: If the shapes are not (N, H, W) or differ.
@@ -264,8 +266,8 @@ def rank_correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """
     if first.shape != second.shape or first.ndim != 3:
         raise ValueError(
-            f"maps of shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared; "
-            "both must be (N, H, W)"
+            f"`first` has shape {tuple(first.shape)} and `second` {tuple(second.shape)}; both must "
+            "be the same (N, H, W)"
         )
     a, b = (
         torch.stack([_ranks(one.detach().flatten()) for one in maps]) for maps in (first, second)
@@ -284,12 +286,12 @@ def _ranks(values: torch.Tensor) -> torch.Tensor:
 
 def _as_maps(maps: object, images: torch.Tensor) -> torch.Tensor:
     if not isinstance(maps, torch.Tensor):
-        raise TypeError(f"`maps` is a {type(maps).__name__}; it must be a tensor (N, H, W)")
+        raise TypeError(f"`maps` is a {type(maps).__name__}; it must be a torch.Tensor")
     count, _, height, width = images.shape
     if maps.shape != (count, height, width):
         raise ValueError(
             f"`maps` has shape {tuple(maps.shape)}; it must be {(count, height, width)}, one map "
-            "for each image, in the image's size"
+            "per image, of the size of the image"
         )
     return wide(maps.detach())
 
@@ -297,10 +299,10 @@ def _as_maps(maps: object, images: torch.Tensor) -> torch.Tensor:
 def _measure(
     model: nn.Module, images: torch.Tensor, target: Target
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return a function from images, and which ones of the batch they are made of, to numbers."""
+    """Return a function from images, and the index in the batch of each, to their numbers."""
     if callable(target) and not isinstance(target, torch.Tensor):
         return lambda made, which: wide(scores_of(model(made), target, len(made)))
-    # The class is that of the whole image, also where nothing is left of it.
+    # The class is that of the whole image, even when nothing of it is left.
     classes = chosen_classes(model(images), target, len(images))
 
     def probability(made: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
@@ -311,7 +313,7 @@ def _measure(
     return probability
 
 
-def _exchange(
+def _replace(
     model: nn.Module,
     images: torch.Tensor,
     start: torch.Tensor,
@@ -322,26 +324,26 @@ def _exchange(
     batch_size: int,
     seed: int,
 ) -> Curve:
-    """Carry pixels over from one stack of images to another, and measure after every step."""
+    """Replace pixels of one stack of images by those of another, and measure at every step."""
     number, at_once = as_int(steps, "steps", 1), as_int(batch_size, "batch_size", 1)
     checked = _as_maps(maps, images)
     count, _, height, width = images.shape
     pixels = height * width
     shuffle = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed))
     shuffle = shuffle.to(checked.device)
-    # The place of every pixel in the order: 0 is exchanged first.
+    # The rank of every pixel in the order: 0 is replaced first.
     order = shuffle[checked.flatten(1)[:, shuffle].argsort(dim=1, descending=True, stable=True)]
-    place = order.argsort(dim=1).view(count, height, width)
+    rank = order.argsort(dim=1).view(count, height, width)
     shares = torch.arange(number + 1) / number
     scores = torch.empty(count, number + 1)
     jobs = [(image, step) for image in range(count) for step in range(number + 1)]
-    with torch.no_grad(), undisturbed(model):
+    with torch.no_grad(), restored(model):
         measure = _measure(model, images, target)
         for first in range(0, len(jobs), at_once):
             job = torch.tensor(jobs[first : first + at_once])
             which = job[:, 0].to(images.device)
             limit = (shares[job[:, 1]] * pixels).round().to(images.device)
-            exchanged = (place[which] < limit[:, None, None])[:, None]
-            made = torch.where(exchanged, end[which], start[which])
+            replaced = (rank[which] < limit[:, None, None])[:, None]
+            made = torch.where(replaced, end[which], start[which])
             scores[job[:, 0], job[:, 1]] = measure(made, job[:, 0]).float().cpu()
     return Curve(shares, scores)

@@ -1,4 +1,4 @@
-"""What a unit answers to: the patches of photographs that excite one channel most."""
+"""The patches of photographs that excite one channel of a network most."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from cnnref._checks import as_int
 from cnnref._types import Pair
 from cnnref.networks.receptive_field import ReceptiveField, receptive_field
 from cnnref.nn._images import Images, as_tensors, resized
+from cnnref.nn._state import restored
 from cnnref.nn.pretrained import ImageNetwork, layer_lists
 
 __all__ = ["Patch", "layer_field", "layer_maps", "top_patches"]
 
+# Grey, where a receptive field extends beyond the photograph.
 _BEYOND = 128.0
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What one cell of a map sees of a photograph, and how strongly it answers.
+    """What one cell of a map sees of a photograph, and how strongly it responds.
 
     Attributes:
         image: Number of the photograph, counted from 0.
         cell: Row and column of the cell, counted from 0.
         response: The number in the cell.
-        picture: The cell's receptive field, uint8, (size, size, 3); grey beyond the photograph.
+        picture: The cell's receptive field, uint8, (height, width, 3); grey beyond the photograph.
     """
 
     image: int
@@ -41,7 +43,7 @@ class Patch:
 
 
 def layer_field(model: ImageNetwork, layer: str) -> ReceptiveField:
-    """Return the receptive field of a cell of one of the network's parts.
+    """Return the receptive field of a cell in the output of one of the network's parts.
 
     Args:
         model: A network of `cnnref.nn.pretrained`.
@@ -61,10 +63,10 @@ def layer_field(model: ImageNetwork, layer: str) -> ReceptiveField:
 
 
 def layer_maps(model: ImageNetwork, layer: str, images: Images) -> list[torch.Tensor]:
-    """Return the maps of one of the network's parts, for whole photographs.
+    """Return the output of one of the network's parts for whole photographs.
 
-    Each photograph is resized so that its shorter side has 256 pixels, and nothing is cut off: the
-    layers before the head take any size.
+    Each photograph is resized so that its shorter side has 256 pixels, and not cropped: the layers
+    before the head take any size.
 
     Args:
         model: A network of `cnnref.nn.pretrained`.
@@ -72,14 +74,14 @@ def layer_maps(model: ImageNetwork, layer: str, images: Images) -> list[torch.Te
         images: As for `ImageNetwork.crop`.
 
     Returns:
-        One tensor (C, H, W) a photograph.
+        One tensor (C, H, W) per photograph.
 
     Raises:
         TypeError: If the images are of the wrong kind or dtype.
         ValueError: If there is no such child, or the images are wrong.
     """
     part = model.features[: len(_up_to(model, layer))]
-    with torch.no_grad():
+    with torch.no_grad(), restored(model):
         return [maps for image in _whole(images) for maps in part(model.normalize(image))]
 
 
@@ -88,15 +90,15 @@ def top_patches(
 ) -> list[list[Patch]]:
     """Return the patches of photographs that excite each of some channels most.
 
-    Two patches of one photograph lie at least half a receptive field apart, down or across:
-    otherwise they would all show the same spot. Only responses above zero count.
+    Two patches of one photograph are at least half a receptive field apart, vertically or
+    horizontally; otherwise they would all show the same spot. Only responses above zero count.
 
     Args:
         model: A network of `cnnref.nn.pretrained`.
         layer: Name of a child of `model.features`.
         channels: Numbers of the channels, counted from 0.
         images: As for `layer_maps`.
-        count: At most so many patches a channel.
+        count: Maximum number of patches per channel.
 
     Returns:
         For each channel its patches, strongest response first.
@@ -108,7 +110,7 @@ def top_patches(
 
     Source:
         M. D. Zeiler and R. Fergus, Visualizing and understanding convolutional networks, 2013,
-        arXiv:1311.2901, Figure 2 (patches beside the reconstructions); B. Zhou et al., Object
+        arXiv:1311.2901, Figure 2 (patches next to the reconstructions); B. Zhou et al., Object
         detectors emerge in deep scene CNNs, 2014, arXiv:1412.6856.
     """
     most = as_int(count, "count", 1)
@@ -119,8 +121,11 @@ def top_patches(
     found = []
     for channel in channels:
         if as_int(channel, "channels", 0) >= number:
-            raise ValueError(f"`channels` holds {channel}; {layer} has {number}, counted from 0")
-        # A copy, since `_peaks` crosses out what it has taken.
+            raise ValueError(
+                f"`channels` holds {channel}; it must be at most {number - 1}, since {layer!r} has "
+                f"{number} channels, counted from 0"
+            )
+        # A copy, since `_peaks` sets what it has taken to zero.
         peaks = _peaks([one[channel].clone() for one in maps], field, most)
         found.append(
             [
@@ -134,7 +139,7 @@ def top_patches(
 def _up_to(model: ImageNetwork, layer: str) -> list[str]:
     names = [name for name, _ in model.features.named_children()]
     if layer not in names:
-        raise ValueError(f"`layer` (={layer!r}) must be one of {', '.join(names)}")
+        raise ValueError(f"`layer` (={layer!r}) must be one of {', '.join(map(repr, names))}")
     return names[: names.index(layer) + 1]
 
 
@@ -145,7 +150,7 @@ def _whole(images: Images) -> list[torch.Tensor]:
 def _peaks(
     maps: Sequence[torch.Tensor], field: ReceptiveField, count: int
 ) -> list[tuple[int, Pair, float]]:
-    """Return (photograph, cell, response) of the largest numbers, crossing out their neighbours."""
+    """Return (photograph, cell, response) of the largest numbers; their neighbours become zero."""
     down, across = (
         math.ceil(size / 2 / jump) for size, jump in zip(field.size, field.jump, strict=True)
     )
@@ -163,7 +168,7 @@ def _peaks(
 
 
 def _picture(photo: torch.Tensor, field: ReceptiveField, cell: Pair) -> npt.NDArray[Any]:
-    """Return what a cell sees of a photograph (3, H, W), with grey where it sees beyond it."""
+    """Return what a cell sees of a photograph (3, H, W), grey beyond its border."""
     height, width = field.size
     beyond = pad(photo, (width, width, height, height), value=_BEYOND)
     rows, columns = field.pixels(*cell)

@@ -194,6 +194,39 @@ def test_hooks_and_memory_are_gone_after_an_exception():
     assert found["maps"]() is None
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_maps_are_released_after_an_error(gradients):
+    """Whoever keeps the traceback, the record or a list of it must not keep the maps with it."""
+    model = network()
+    released = []
+
+    def fail():
+        with record_activations(model, ["conv", "relu"], gradients=gradients) as record:
+            model(X)
+            released.extend([record, *record.values()])
+            assert [len(one) for one in released] == [2, 1, 1]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [len(one) for one in released] == [0, 0, 0]
+    assert hooks(model) == 0
+
+
+def test_the_maps_are_released_when_a_layer_did_not_run():
+    model = network()
+    model.spare = nn.ReLU()
+    model.forward = lambda x: model.head(model.relu(model.conv(x)))
+    context = record_activations(model, ["conv", "spare"])
+    record = context.__enter__()
+    model(X)
+    outputs = record["conv"]
+    with pytest.raises(RuntimeError, match="'spare' did not run"):
+        context.__exit__(None, None, None)
+    assert not record
+    assert not outputs
+
+
 def test_a_block_in_a_block():
     model = network(inplace=True)
     with record_activations(model, "conv") as outer, record_activations(model, "conv") as inner:
@@ -216,7 +249,7 @@ def test_a_shared_module_answers_to_both_its_names():
 def test_a_layer_that_does_not_exist_is_named_with_its_neighbours():
     with (
         pytest.raises(
-            ValueError, match=r"`layers` \('features.fire10'\) must be .*'features.fire9'"
+            ValueError, match=r"`layers` \(='features.fire10'\) must be .*'features.fire9'"
         ),
         record_activations(squeezenet(weights=False), "features.fire10"),
     ):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import fourier_gaussian, gaussian_filter
 from skimage import data
 from torch import nn
 from torch.nn import functional
@@ -53,6 +53,34 @@ def hooks_of(model):
 
 
 # Tapping
+
+
+def test_a_predicate_picks_the_layer_to_read():
+    net, x = small_net(), torch.randn(1, 3, 9, 9)
+    by_name = response(net, channel("2", 1), x)
+    assert response(net, channel(net[2], 1), x) == by_name
+    assert response(net, channel(lambda name, layer: name == "2", 1), x) == by_name
+    convolutions = Tap(lambda name, layer: isinstance(layer, nn.Conv2d))
+    with pytest.raises(ValueError, match="`layer` contains a predicate that picks '0', '2'; it"):
+        read_once(net, [convolutions], x)
+    with pytest.raises(ValueError, match="`layer` contains a predicate that picks no layer"):
+        read_once(net, [Tap(lambda name, layer: False)], x)
+
+
+def test_what_was_read_is_released_after_an_error():
+    """Whoever keeps the traceback, or the function that reads, must not keep the maps with it."""
+
+    class Failing(nn.Module):
+        def forward(self, x):
+            raise KeyError
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Failing())
+    with tapped(net, (Tap("0"), Tap("1"), Tap("2"))) as read:
+        with pytest.raises(KeyError):
+            read(torch.zeros(1, 3, 9, 9))
+        kept = [cell.cell_contents for cell in read.__closure__]
+    assert sum(isinstance(one, dict) and "taps" not in one for one in kept) >= 3
+    assert not any(one for one in kept if isinstance(one, dict))
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -142,7 +170,7 @@ def test_hooks_are_gone_after_the_block_and_after_an_exception():
 
 def test_a_layer_that_is_not_there_or_not_reached():
     net = squeezenet(weights=False)
-    with pytest.raises(ValueError, match=r"`layer` \('fire6'\) must be .*'features\.fire6'"):
+    with pytest.raises(ValueError, match=r"`layer` \(='fire6'\) must be .*'features\.fire6'"):
         read_once(net, [Tap("fire6")], torch.zeros(1, 3, 64, 64))
     with pytest.raises(ValueError, match=r"`layer` contains a Conv2d that is not in `model`"):
         read_once(net, [Tap(nn.Conv2d(1, 1, 1))], torch.zeros(1, 3, 64, 64))
@@ -204,12 +232,12 @@ def test_objectives_add_subtract_and_scale():
     ("objective", "error", "words"),
     [
         (channel("2", 5), ValueError, r"`index` \(=5\) must be less than 5, .* of '2'"),
-        (neuron("2", 0, (5, 0)), ValueError, r"`position` \(=\(5, 0\)\) lies outside the 5×5 map"),
+        (neuron("2", 0, (5, 0)), ValueError, r"`position` \(=\(5, 0\)\) is outside the 5×5 map"),
         (neuron("2", 0, (0, 5)), ValueError, "`position`"),
         (neuron("6", 0), ValueError, r"shape \(1, 6\).* use `channel`"),
         (logit(6), ValueError, r"`index` \(=6\) must be less than 6, the number of classes"),
-        (measure(torch.sin, "2"), ValueError, r"`function` gave the shape \(1, 5, 5, 5\)"),
-        (measure(lambda _: 1.0, "2"), TypeError, "`function` must give a tensor, not float"),
+        (measure(torch.sin, "2"), ValueError, r"`function` returned shape \(1, 5, 5, 5\)"),
+        (measure(lambda _: 1.0, "2"), TypeError, "`function` returned a float; it must return"),
     ],
 )
 def test_objectives_refuse_when_used(objective, error, words):
@@ -234,10 +262,10 @@ def test_outputs_that_are_no_scores_or_no_tensor():
             return x.mean(dim=(2, 3)), x
 
     x = torch.randn(1, 3, 4, 4)
-    with pytest.raises(TypeError, match=r"the model's output gives a tuple.*`measure`"):
+    with pytest.raises(TypeError, match=r"the model's output is a tuple.*`measure`"):
         value_of(logit(0), Two(), x)
     assert value_of(measure(lambda out: out[0][0, 1], None), Two(), x) == x[0, 1].mean()
-    with pytest.raises(ValueError, match=r"output has the shape \(1, 2, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"output has shape \(1, 2, 4, 4\)"):
         value_of(logit(0), nn.Conv2d(3, 2, 1), x)
     with pytest.raises(ValueError, match="no axis of channels"):
         value_of(channel("0", 0), nn.Sequential(nn.Flatten(0)), x)
@@ -311,6 +339,35 @@ def test_waves_are_blurred_and_decay_as_pixels_do(shape):
     for one in (waves, pixels):
         one.regularize(Priors(blur=0.8, decay=0.2))
     torch.testing.assert_close(waves.image().double(), pixels.image(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("parametrization", ["pixels", "fourier"])
+@pytest.mark.parametrize("priors", [Priors(decay=0.25), Priors(blur=0.7)])
+def test_blur_alone_and_decay_alone_act_on_the_image_of_each_step(priors, parametrization):
+    """The step without them, then a factor or a Gaussian on the logistic function's argument."""
+    net = seeded(nn.Conv2d(1, 2, 3))
+    settings = dict(QUICK, steps=1, channels=1, parametrization=parametrization)
+    plain = visualize(net, channel("0", 1), priors=Priors(), **settings).image.logit()
+    found = visualize(net, channel("0", 1), priors=priors, **settings).image.logit()
+    if priors.decay:
+        expected = 0.75 * plain
+    else:
+        blurred = np.fft.ifft2(fourier_gaussian(np.fft.fft2(plain[0].double()), priors.blur))
+        expected = torch.from_numpy(blurred.real)[None].float()
+    scale = float(plain.abs().max())
+    torch.testing.assert_close(found, expected, atol=1e-4 * scale, rtol=0)
+    assert not torch.allclose(found, plain, atol=1e-1 * scale, rtol=0)
+
+
+def test_without_blur_and_decay_the_image_is_not_touched_between_steps(monkeypatch):
+    def refuse(self, priors):
+        raise AssertionError("regularized")
+
+    monkeypatch.setattr(Pixels, "regularize", refuse)
+    settings = dict(QUICK, parametrization="pixels")
+    visualize(seeded(nn.Conv2d(3, 2, 3)), channel("0", 1), priors=USUAL_PRIORS, **settings)
+    with pytest.raises(AssertionError, match="regularized"):
+        visualize(seeded(nn.Conv2d(3, 2, 3)), channel("0", 1), priors=Priors(blur=1), **settings)
 
 
 @pytest.mark.parametrize(
@@ -503,7 +560,7 @@ def test_errors_of_the_ascent():
         def forward(self, x):
             return self.scores
 
-    with pytest.raises(ValueError, match="no gradient flows from the model's output"):
+    with pytest.raises(ValueError, match=r"`objective` has no gradient .* the model's output"):
         visualize(Detached(), logit(0), **QUICK)
     with pytest.raises(ValueError, match="zero at 5 starts"):
         visualize(Constant(), logit(0), **QUICK)
@@ -555,7 +612,7 @@ def test_the_response_of_any_image():
     assert net.training
     assert not hooks_of(net)
     for shape in ((9, 9), (2, 3, 9, 9)):
-        with pytest.raises(ValueError, match=f"`image` has the shape .{shape[0]}, "):
+        with pytest.raises(ValueError, match=f"`image` has shape .{shape[0]}, "):
             response(net, channel("3", 4), torch.rand(shape))
 
 

@@ -216,7 +216,7 @@ def test_a_network_that_gives_no_plain_scores_needs_a_function(form, target):
     torch.testing.assert_close(
         GradCAM(model, "body.last")(x, target), GradCAM(model.body, "last")(x, 1)
     )
-    words = "`target` must then be a function"
+    words = "`target` must be a function"
     with pytest.raises((TypeError, ValueError), match=words):
         GradCAM(model, "body.last")(x, 1)
 
@@ -265,9 +265,9 @@ def test_several_layers():
 
 def test_layers_that_make_no_map():
     model, x = network(), images()
-    with pytest.raises(ValueError, match=r"'fc' gives shape \(2, 4\) for 2 images.*keeps places"):
+    with pytest.raises(ValueError, match=r"'fc' outputs shape \(2, 4\) for 2 images; a map needs"):
         GradCAM(model, "fc")(x, 0)
-    with pytest.raises(ValueError, match=r"`layers` \('lost'\) must be the name of a layer"):
+    with pytest.raises(ValueError, match=r"`layers` \(='lost'\) must be the name of a layer"):
         GradCAM(model, "lost")
     model.spare = nn.Conv2d(3, 3, 1)
     model.forward = lambda x: model.fc(
@@ -291,6 +291,12 @@ def test_a_layer_on_another_branch_has_no_gradient():
 
     with pytest.raises(RuntimeError, match="does not depend on 'side'"):
         GradCAM(Branches(), "side")(images(), lambda y: y[0][:, 0])
+    for train in (False, True):
+        for layers in (["body.last", "side"], ["side", "body.last"]):
+            with pytest.raises(RuntimeError, match="does not depend on 'side':"):
+                GradCAM(Branches().train(train), layers)(images(), lambda y: y[0][:, 0])
+    with pytest.raises(RuntimeError, match=r"does not depend on 'body\.last', 'side':"):
+        GradCAM(Branches(), ["body.last", "side"])(images(), lambda y: torch.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -492,7 +498,7 @@ def test_a_network_without_relu_modules_cannot_be_guided():
 def test_score_cam_refuses():
     with pytest.raises(ValueError, match=r"`batch_size` \(=0\)"):
         ScoreCAM(network(), "last", batch_size=0)
-    with pytest.raises(ValueError, match="one number an image"):
+    with pytest.raises(ValueError, match="one number per image"):
         ScoreCAM(network(), "last")(images(), lambda y: y.sum())
 
 

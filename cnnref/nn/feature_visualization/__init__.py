@@ -1,7 +1,7 @@
 """The image that excites a unit of a network most, found by gradient ascent on the image.
 
-Objectives say what to maximise, `Priors` what is expected of the image beforehand, and
-`visualize` does the ascent. Any `torch.nn.Module` will do.
+Objectives define what to maximise, `Priors` what images to prefer, and `visualize` does the
+ascent. Any `torch.nn.Module` will do.
 """
 
 from __future__ import annotations

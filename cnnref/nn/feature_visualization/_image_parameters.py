@@ -1,4 +1,4 @@
-"""Two ways to write an image as numbers that an ascent may move freely."""
+"""Two ways to write an image as numbers that gradient ascent may change freely."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Fourier", "ImageParameters", "Parametrization", "Pixels", "make_para
 
 Parametrization = Literal["fourier", "pixels"]
 
-# Columns: how red, green and blue move together in photographs, strongest first (brightness, then
+# Columns: how red, green and blue vary together in photographs, strongest first (brightness, then
 # blue against red, then green against both). From lucid, Apache-2.0: the square root of the
 # covariance of ImageNet's colours, divided by the length of its longest column.
 _COLOURS = ((0.56, 0.19, 0.04), (0.58, 0.00, -0.11), (0.58, -0.19, 0.06))
 
 
 class ImageParameters(Protocol):
-    """Numbers without bounds, and the image with values from 0 to 1 that they stand for."""
+    """Unbounded numbers, and the image with values from 0 to 1 that they define."""
 
     values: Tensor
 
@@ -28,11 +28,11 @@ class ImageParameters(Protocol):
         """Return the image (1, C, H, W)."""
 
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and pull it towards grey, in place."""
+        """Blur the image and move it towards grey, in place."""
 
 
 class Pixels:
-    """One number a pixel and channel; the image is its logistic function.
+    """One number per pixel and channel; the image is its logistic function.
 
     Args:
         values: The numbers, (1, C, H, W).
@@ -47,23 +47,23 @@ class Pixels:
 
     @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and pull it towards grey, in place."""
+        """Blur the image and move it towards grey, in place."""
         height, width = self.values.shape[-2:]
         waves = torch.fft.rfft2(self.values) * priors.kept(self.values)
         self.values.copy_(torch.fft.irfft2(waves, s=(height, width)))
 
 
 class Fourier:
-    r"""Two numbers, cosine and sine, a wave and colour.
+    r"""Two numbers, cosine and sine, per wave and colour.
 
-    A wave of frequency $f$ (in cycles a pixel) is scaled by $1/f$, as photographs have
-    it, so that a step moves the coarse more than the fine: the same images can be reached as with
-    pixels, but along another way. Colours are mixed so that one number moves what moves together in
+    A wave of frequency $f$ (in cycles per pixel) is scaled by $1/f$, as in photographs, so that a
+    step changes coarse waves more than fine ones. The same images can be reached as with pixels,
+    but along another path. Colours are mixed so that one number changes what varies together in
     photographs.
 
     Args:
         values: The numbers, (2, C, H, W // 2 + 1).
-        width: W, since W // 2 does not tell an even from an odd one.
+        width: W, since W // 2 is the same for an even and an odd W.
 
     Source:
         C. Olah, A. Mordvintsev and L. Schubert, Feature visualization, Distill, 2017,
@@ -79,14 +79,14 @@ class Fourier:
         frequency = (down**2 + across**2).sqrt()
         # The mean of the image (frequency 0) is treated as the slowest wave.
         scale = 1 / frequency.clamp(min=1 / max(height, width))
-        # Photographs at their usual contrast: with this a step is about as long as one of `Pixels`.
+        # Divided by 4, a step changes the image about as much as a step of `Pixels` does.
         self._scale = (scale / 4).to(values.device)
         self._colours = torch.tensor(_COLOURS, device=values.device)
 
     def image(self) -> Tensor:
         """Return the image (1, C, H, W)."""
         waves = torch.complex(self.values[0], self.values[1]) * self._scale
-        # "ortho" keeps lengths, so that a number means the same in an image of any size.
+        # "ortho" preserves norms, so that a number means the same in an image of any size.
         image = torch.fft.irfft2(waves, s=self._size, norm="ortho")
         if len(image) == len(_COLOURS):
             image = torch.einsum("ij,jhw->ihw", self._colours, image)
@@ -94,27 +94,27 @@ class Fourier:
 
     @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and pull it towards grey, in place."""
+        """Blur the image and move it towards grey, in place."""
         self.values.mul_(priors.kept(torch.empty(self._size, device=self.values.device)))
 
 
 def make_parameters(
-    kind: str,
+    kind: Parametrization,
     size: tuple[int, int],
     channels: int,
     spread: float,
     generator: torch.Generator,
     device: torch.device,
 ) -> ImageParameters:
-    """Return the parameters of an image that is grey but for a little noise.
+    """Return the parameters of an image that is grey except for a little noise.
 
     Args:
         kind: "fourier" or "pixels".
         size: Height and width in pixels.
         channels: Channels of the image.
         spread: Standard deviation of the noise in the parameters.
-        generator: Where the noise comes from; of the CPU, so that it is the same on any device.
-        device: Where the parameters live.
+        generator: Source of the noise; on the CPU, so that the noise is the same on any device.
+        device: Device of the parameters.
 
     Raises:
         ValueError: If there is no such kind.

@@ -1,4 +1,4 @@
-"""What to maximise: numbers read from a network, which can be added, subtracted and scaled."""
+"""What to maximise: numbers read from a network; you can add, subtract and scale them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Objective", "channel", "logit", "measure", "neuron"]
 class Objective:
     """A number that depends on an image through a network.
 
-    Objectives add, subtract and scale: `channel("fire4", 3) - 0.5 * logit(281)`. The negative of
-    one is minimised: `-measure(loss, "fire4")` is descent on a loss.
+    You can add, subtract and scale objectives: `channel("fire4", 3) - 0.5 * logit(281)`. To
+    minimise one, negate it: `-measure(loss, "fire4")` is descent on a loss.
 
     Attributes:
-        taps: What is read while the network runs.
-        value: From what was read to one number, a tensor without axes.
+        taps: What to read while the network runs.
+        value: Function from what was read to one number, a tensor without axes.
     """
 
     taps: tuple[Tap, ...]
@@ -32,7 +32,7 @@ class Objective:
     def __add__(self, other: Objective) -> Objective:
         if not isinstance(other, Objective):
             return NotImplemented
-        # Each tap once: the network ends its pass when all have been read.
+        # Each tap once: a pass ends when as many outputs as taps have been read.
         taps = tuple(dict.fromkeys(self.taps + other.taps))
         return Objective(taps, lambda read: self.value(read) + other.value(read))
 
@@ -53,18 +53,20 @@ class Objective:
 
 
 def channel(layer: Layer, index: int, *, pre_activation: bool = True) -> Objective:
-    r"""Return the mean of one channel of a layer, over all places.
+    r"""Return the mean of one channel of a layer over all positions.
 
     $$\frac{1}{HW} \sum_{i,j} A_{k,i,j}$$
 
     for the channel $k$ of the layer's output $A$.
 
     Args:
-        layer: The layer, or its dotted name as `model.named_modules()` gives it.
+        layer: The dotted name of the layer as in `model.named_modules()`, the layer, or a
+            predicate of name and module that picks it.
         index: Number of the channel, counted from 0.
-        pre_activation: If the layer ends in an activation with a flat part that is a module (ReLU,
-            ReLU6, hard swish, ...), read what goes into it: behind a ReLU that gives zero there
-            is no gradient to follow. A `functional.relu` cannot be seen; name the layer before it.
+        pre_activation: If the layer ends with an activation module that is constant on part of its
+            range (ReLU, ReLU6, hard swish, ...), read the activation's input: where a ReLU outputs
+            zero there is no gradient to follow. A hook cannot see `functional.relu`; name the layer
+            before it.
 
     Raises:
         TypeError: If the index is not an integer.
@@ -82,7 +84,7 @@ def neuron(
     *,
     pre_activation: bool = True,
 ) -> Objective:
-    """Return one number of a layer's output: one channel, at one place.
+    """Return one number of a layer's output: one channel at one position.
 
     Args:
         layer: As for `channel`.
@@ -92,7 +94,7 @@ def neuron(
 
     Raises:
         TypeError: If an index is not an integer.
-        ValueError: If one is negative; when used: if the layer's output has no such place.
+        ValueError: If one is negative; when used: if the layer's output has no such position.
     """
     number = as_int(index, "index", 0)
     place = None if position is None else as_pair(position, "position", 0)
@@ -102,14 +104,14 @@ def neuron(
         maps = _channel(read[tap], number, tap)
         if maps.ndim != 3:
             raise ValueError(
-                f"{tap} has the shape {tuple(read[tap].shape)}: a neuron has a `position` only in "
-                "maps (N, C, H, W); use `channel`"
+                f"{tap} has shape {tuple(read[tap].shape)}; a neuron needs (N, C, H, W): use "
+                "`channel`"
             )
         height, width = maps.shape[1:]
         row, column = (height // 2, width // 2) if place is None else place
         if row >= height or column >= width:
             raise ValueError(
-                f"`position` (={place}) lies outside the {height}×{width} map of {tap}; rows and "
+                f"`position` (={place}) is outside the {height}×{width} map of {tap}; rows and "
                 "columns are counted from 0"
             )
         return maps[:, row, column].mean()
@@ -124,7 +126,7 @@ def logit(index: int) -> Objective:
         index: Number of the class, counted from 0.
 
     Raises:
-        TypeError: If the index is not an integer; when used: if the model's output is no tensor.
+        TypeError: If the index is not an integer; when used: if the output is not a tensor.
         ValueError: If it is negative; when used: if there is no such class, or the output is not
             of shape (N, classes).
     """
@@ -135,8 +137,8 @@ def logit(index: int) -> Objective:
         scores = _tensor(read[tap], tap)
         if scores.ndim != 2:
             raise ValueError(
-                f"the model's output has the shape {tuple(scores.shape)}; `logit` needs scores of "
-                "shape (N, classes). Use `channel` or `measure` on one of its layers"
+                f"the model's output has shape {tuple(scores.shape)}; `logit` needs scores "
+                "(N, classes): use `channel` or `measure` on a layer"
             )
         if number >= scores.shape[1]:
             raise ValueError(
@@ -150,17 +152,17 @@ def logit(index: int) -> Objective:
 def measure(
     function: Callable[..., Tensor], *layers: Layer | None, pre_activation: bool = False
 ) -> Objective:
-    """Return any number computed from the outputs of layers.
+    """Return a number computed from the outputs of layers by your own function.
 
     Args:
-        function: Given one output a layer, in the order of `layers`; returns a tensor with one
-            element, by operations that can be differentiated.
+        function: Called with one output per layer, in the order of `layers`; returns a tensor with
+            one element, computed by differentiable operations.
         layers: As for `channel`; None is the model's own output.
         pre_activation: As for `channel`, but off: the function may need what the next layer sees.
 
     Raises:
-        ValueError: If no layer is given; when used: if the function gives more than one number.
-        TypeError: When used: if it gives no tensor.
+        ValueError: If no layer is given; when used: if the function returns several numbers.
+        TypeError: When used: if it does not return a tensor.
 
     Examples:
         >>> energy = measure(lambda maps: maps.square().mean(), "features.fire6")
@@ -168,15 +170,19 @@ def measure(
         1
     """
     if not layers:
-        raise ValueError("`layers` is empty; None stands for the model's own output")
+        raise ValueError("`layers` is empty; use None for the model's own output")
     taps = tuple(Tap(layer, pre_activation) for layer in layers)
 
     def value(read: Mapping[Tap, Any]) -> Tensor:
         number = function(*(read[tap] for tap in taps))
         if not isinstance(number, Tensor):
-            raise TypeError(f"`function` must give a tensor, not {type(number).__name__}")
+            raise TypeError(
+                f"`function` returned a {type(number).__name__}; it must return a torch.Tensor"
+            )
         if number.numel() != 1:
-            raise ValueError(f"`function` gave the shape {tuple(number.shape)}, not one number")
+            raise ValueError(
+                f"`function` returned shape {tuple(number.shape)}; it must return one number"
+            )
         return number.reshape(())
 
     return Objective(tuple(dict.fromkeys(taps)), value)
@@ -185,7 +191,7 @@ def measure(
 def _channel(output: Any, index: int, tap: Tap) -> Tensor:
     maps = _tensor(output, tap)
     if maps.ndim < 2:
-        raise ValueError(f"{tap} has the shape {tuple(maps.shape)}: it has no axis of channels")
+        raise ValueError(f"{tap} has shape {tuple(maps.shape)}, which has no axis of channels")
     if index >= maps.shape[1]:
         raise ValueError(
             f"`index` (={index}) must be less than {maps.shape[1]}, the number of channels of {tap}"
@@ -196,7 +202,7 @@ def _channel(output: Any, index: int, tap: Tap) -> Tensor:
 def _tensor(output: Any, tap: Tap) -> Tensor:
     if not isinstance(output, Tensor):
         raise TypeError(
-            f"{tap} gives a {type(output).__name__}, not one tensor; use `measure`, which hands it "
-            "on as it is"
+            f"{tap} is a {type(output).__name__}, not one tensor; use `measure`, whose function "
+            "gets it unchanged"
         )
     return output

@@ -1,4 +1,4 @@
-"""What is expected of an image beforehand, so that an ascent does not end in noise."""
+"""Preferences among images, so that the ascent does not end in noise."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["USUAL_PRIORS", "Priors"]
 
 @dataclass(frozen=True)
 class Priors:
-    """Expectations about the image; each is off at 0.
+    """Preferences among images; each is off at 0.
 
-    The first three move the image a little at random before each step: what responds only when
-    every pixel is in its place does not survive. The last two act on the image after each step.
+    The first three move the image a little at random before each step, so that patterns which need
+    every pixel in its place do not survive. The last two change the image after each step.
 
     Attributes:
-        jitter: Shift by at most so many whole pixels, down and across.
-        rotate: Turn by at most so many degrees, either way.
+        jitter: Shift by at most this many whole pixels, vertically and horizontally.
+        rotate: Turn by at most this many degrees, either way.
         scale: Enlarge or shrink by a factor of at most 1 + `scale`.
-        blur: Standard deviation, in pixels, of the Gaussian that softens the image a step.
-        decay: Share of the distance from grey that is taken away a step, less than 1. Both act on
-            the numbers before the logistic function: near black and white the image moves less.
+        blur: Standard deviation, in pixels, of the Gaussian that blurs the image in each step.
+        decay: Share of the distance from grey that each step removes, less than 1. Both act on the
+            numbers before the logistic function: near black and white the image changes less.
 
     Raises:
-        TypeError: If a value is no number, or `jitter` no integer.
+        TypeError: If a value is not a number, or `jitter` not an integer.
         ValueError: If one is negative or not finite, or `decay` is 1 or more.
 
     Source:
         Decay and blur: J. Yosinski et al., Understanding neural networks through deep
-        visualization, 2015, arXiv:1506.06579 (there the blur comes every few steps). Jitter:
+        visualization, 2015, arXiv:1506.06579 (which blurs every few steps). Jitter:
         A. Mordvintsev, C. Olah and M. Tyka, Inceptionism, 2015. Rotation and scale with it:
         C. Olah, A. Mordvintsev and L. Schubert, Feature visualization, Distill, 2017,
         "Transformation robustness".
@@ -59,7 +59,7 @@ class Priors:
             raise ValueError(f"`decay` (={self.decay!r}) must be less than 1")
 
     def moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the image (1, C, H, W) shifted, turned and scaled at random; mirrored beyond."""
+        """Return the image (1, C, H, W) shifted, turned and scaled at random; mirrored outside."""
         if not (self.jitter or self.rotate or self.scale):
             return image
         height, width = image.shape[-2:]
@@ -69,8 +69,8 @@ class Priors:
         ).tolist()
         angle, factor = math.radians(turn * self.rotate), (1 + self.scale) ** -grow
         sine, cosine = factor * math.sin(angle), factor * math.cos(angle)
-        # In units of half a side, as `affine_grid` has it; the ratios keep a turn a turn where
-        # the image is no square.
+        # In `affine_grid`'s units, half a side; the ratios keep a rotation a rotation when the
+        # image is not square.
         matrix = [
             [cosine, -sine * height / width, -2 * across / width],
             [sine * width / height, cosine, -2 * down / height],
@@ -80,7 +80,7 @@ class Priors:
         return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
     def kept(self, image: Tensor) -> Tensor:
-        """Return which share of each wave the step's blur and decay leave, (H, W // 2 + 1)."""
+        """Return the share of each wave that blur and decay leave in a step, (H, W // 2 + 1)."""
         height, width = image.shape[-2:]
         down = torch.fft.fftfreq(height, device=image.device)[:, None]
         across = torch.fft.rfftfreq(width, device=image.device)

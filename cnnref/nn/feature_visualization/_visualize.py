@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from cnnref._checks import as_int, as_pair
 from cnnref.nn._hooks import Tap, tapped
+from cnnref.nn._state import restored
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
     Parametrization,
@@ -27,20 +27,20 @@ from cnnref.nn.pretrained import ImageNetwork
 
 __all__ = ["Visualization", "response", "visualize"]
 
-# Spread of the noise in the first start; each further start doubles it.
+# Standard deviation of the noise at the first start; each further start doubles it.
 _SPREAD = 0.01
 
 
 @dataclass(frozen=True)
 class Visualization:
-    """An image that a unit answers to, and how it was found.
+    """An image that excites a unit, and how it was found.
 
     Attributes:
         image: Values from 0 to 1, (C, H, W), on the CPU.
-        history: The objective before each step, on the image as it was moved for that step.
-        value: The objective of `image` itself.
-        start: The objective of the image it started from.
-        restarts: How many starts without a gradient came before.
+        history: The objective before each step, for the image as the priors moved it in that step.
+        value: The objective for `image` itself.
+        start: The objective for the image that the ascent started from.
+        restarts: Number of earlier starts that had no gradient.
     """
 
     image: Tensor
@@ -51,7 +51,7 @@ class Visualization:
 
     @property
     def picture(self) -> npt.NDArray[np.uint8]:
-        """The image as pictures are stored: uint8, (H, W, C)."""
+        """The image in the usual form of a picture: uint8, (H, W, C)."""
         pixels: npt.NDArray[Any] = (255 * self.image).round().to(torch.uint8).numpy()
         return pixels.transpose(1, 2, 0)
 
@@ -71,41 +71,40 @@ def visualize(
     restarts: int = 4,
     progress: bool = True,
 ) -> Visualization:
-    r"""Climb to an image that makes an objective large, by gradient ascent on the image.
+    r"""Find an image that makes an objective large, by gradient ascent on the image.
 
     With $\theta$ the parameters of the image $x(\theta)$, $t$ a random movement
     of the priors and $a$ the objective, each step goes along
 
     $$\frac{\partial}{\partial\theta}\, a(t(x(\theta)))$$
 
-    with Adam's step lengths. It starts from grey with a little noise. If not one pixel has a
-    gradient there (a dead ReLU), it starts again from stronger noise.
+    with Adam's step lengths. The ascent starts from grey with a little noise. If the gradient there
+    is zero for every pixel (a dead ReLU), it starts again from stronger noise.
 
-    The model runs in eval mode. Afterwards every layer has its mode back, no hook and no gradient
-    is left, and torch's own random numbers are untouched. On one machine, with the same number of
-    threads, the same call gives the same image, to the bit.
+    The model runs in eval mode and is left as it was, as is torch's own random state. On one
+    machine, with the same number of threads, the same call gives the same image, bit for bit.
 
     Args:
         model: Any network that takes images (1, C, H, W).
         objective: What to maximise: `channel`, `neuron`, `logit`, `measure`, or a sum of them.
         size: Side of the image in pixels, or (height, width).
         steps: Steps of the ascent.
-        parametrization: "fourier" moves waves, the coarse ones further than the fine; "pixels"
-            moves every pixel for itself.
-        priors: What is expected of the image; `Priors()` is nothing.
+        parametrization: "fourier" changes waves, coarse ones more than fine ones; "pixels" changes
+            each pixel independently.
+        priors: What images to prefer; `Priors()` is no preference.
         rate: Adam's learning rate.
         channels: Channels of the image.
-        preprocess: From images with values from 0 to 1 to what the model takes, differentiable. By
-            default a network of `cnnref.nn.pretrained` gets its own normalisation, and any other
-            model the values as they are.
-        seed: Decides the noise and the movements.
-        restarts: How often to start again.
+        preprocess: A differentiable function from images with values from 0 to 1 to the model's
+            input. By default a network of `cnnref.nn.pretrained` gets its own normalisation, and
+            any other model the values unchanged.
+        seed: Determines the noise and the movements.
+        restarts: How many times to start again.
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If a number is out of range; if the model has no such layer, channel, class or
-            place, or does not reach the layer; if no start has a gradient.
+            position, or the layer does not run; if no start has a gradient.
         FloatingPointError: If the objective is not finite.
 
     Examples:
@@ -128,18 +127,19 @@ def visualize(
     count, depth = as_int(steps, "steps", 1), as_int(channels, "channels", 1)
     tries = as_int(restarts, "restarts", 0) + 1
     if not 0 < rate < math.inf:
-        raise ValueError(f"`rate` (={rate!r}) must be above 0, and finite")
+        raise ValueError(f"`rate` (={rate!r}) must be positive and finite")
     generator = torch.Generator().manual_seed(as_int(seed, "seed", 0))
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
 
-    with _eval_mode(model), torch.enable_grad(), tapped(model, objective.taps) as read:
+    with restored(model), torch.enable_grad(), tapped(model, objective.taps) as read:
+        model.eval()
 
         def evaluate(image: Tensor) -> Tensor:
             value = objective.value(read(prepare(image.to(first.dtype))))
             if not torch.isfinite(value):
                 raise FloatingPointError(
-                    f"the objective is {value.item()}: a smaller `rate` (={rate}) may help"
+                    f"the objective is {value.item()}; a smaller `rate` (={rate}) may help"
                 )
             return value
 
@@ -152,10 +152,10 @@ def visualize(
                 break
         else:
             raise ValueError(
-                f"the gradient of the objective is zero at {tries} starts: a small change of the "
-                f"image changes nothing in {_names(objective.taps)}. Behind a ReLU that is off, "
-                "read what goes into it (`pre_activation=True`, or name the layer before it); or "
-                "give more `restarts`"
+                f"`objective` has a gradient of zero at {tries} starts: a small change of the "
+                f"image changes nothing in {_names(objective.taps)}. If a ReLU there outputs zero, "
+                "read its input (`pre_activation=True`, or the layer before it); or allow more "
+                "`restarts`"
             )
         optimizer = torch.optim.Adam([parameters.values], rate, maximize=True)
         history = []
@@ -178,7 +178,7 @@ def response(
     *,
     preprocess: Callable[[Tensor], Tensor] | None = None,
 ) -> float:
-    """Return the objective of an image, to compare a photograph, say, with what was climbed to.
+    """Return the objective for an image, to compare a photograph, say, with a found image.
 
     Args:
         model: As for `visualize`.
@@ -188,7 +188,7 @@ def response(
 
     Raises:
         ValueError: If the image has another shape; if the model has no such layer, channel, class
-            or place, or does not reach the layer.
+            or position, or the layer does not run.
 
     Examples:
         >>> from cnnref.nn.feature_visualization import channel
@@ -200,20 +200,21 @@ def response(
     batch = image if image.ndim == 4 else image[None]
     if batch.ndim != 4 or len(batch) != 1:
         raise ValueError(
-            f"`image` has the shape {tuple(image.shape)}; it must be (C, H, W) or (1, C, H, W)"
+            f"`image` has shape {tuple(image.shape)}; it must be (C, H, W) or (1, C, H, W)"
         )
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
-    with _eval_mode(model), torch.no_grad(), tapped(model, objective.taps) as read:
+    with restored(model), torch.no_grad(), tapped(model, objective.taps) as read:
+        model.eval()
         return objective.value(read(prepare(batch.to(first)))).item()
 
 
 def _gradient(value: Tensor, parameters: ImageParameters, taps: tuple[Tap, ...]) -> Tensor:
-    """Return the gradient to the image's parameters alone; that of the model's is not computed."""
+    """Return the gradient with respect to the image's parameters, not computing the model's."""
     if not value.requires_grad:
         raise ValueError(
-            f"no gradient flows from {_names(taps)} to the image: the model detaches it, or "
-            "computes it under no_grad"
+            f"`objective` has no gradient with respect to the image: on the way to {_names(taps)} "
+            "the model detaches it, or computes under no_grad"
         )
     (gradient,) = torch.autograd.grad(value, parameters.values, allow_unused=True)
     return torch.zeros_like(parameters.values) if gradient is None else gradient
@@ -227,15 +228,3 @@ def _default_preprocess(model: nn.Module) -> Callable[[Tensor], Tensor]:
 
 def _names(taps: tuple[Tap, ...]) -> str:
     return " and ".join(map(str, taps))
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Run in eval mode, and give every layer its own mode back."""
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for layer, mode in modes:
-            layer.training = mode

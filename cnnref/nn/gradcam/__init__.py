@@ -1,7 +1,7 @@
-"""Where in an image the evidence for a class lies: Grad-CAM and its relatives.
+"""Where in an image the evidence for a class is: Grad-CAM and its relatives.
 
-Every class here is made of a network and a layer, and called with images and a target; see
-`EvidenceMap` for what they share. `cnnref.nn.faithfulness` measures whether a map can be believed.
+Create any of these classes with a network and a layer, and call it with images and a target;
+`EvidenceMap` says what they share. `cnnref.nn.faithfulness` measures whether to believe a map.
 """
 
 from __future__ import annotations

@@ -17,15 +17,15 @@ class GradCAM(GradientMap):
     L_{i,j} = \max\Big(0,\, \sum_k \alpha_k A_{k,i,j}\Big)
     $$
 
-    with the target's score $y$ before any softmax and the layer's maps $A$. The weights
-    are signed. Behind the layer, if only a mean over space and a linear layer follow, this is the
-    class activation map (CAM), divided by the number of cells.
+    with the target's score $y$ before any softmax and the layer's feature maps $A$. The weights
+    are signed. If only a mean over space and a linear layer follow, this is the class activation
+    map (CAM) divided by the number of cells.
 
     Args:
-        model: Any network; nothing of it is changed.
-        layers: One layer by name or module, or a list or predicate of layers; often the last with
-            maps.
-        relu: With ``False`` the outer maximum is left out, and places against the target stay.
+        model: Any network. It is left as it was.
+        layers: One layer by name or module, or a list or predicate of layers; often the
+            last one with maps.
+        relu: With ``False`` the outer maximum is left out, so evidence against the target stays.
 
     Examples:
         >>> from skimage import data
@@ -53,10 +53,10 @@ class HiResCAM(GradientMap):
     $$
 
     If only one linear layer follows, the map without the maximum (``relu=False``) sums to the score
-    less its bias: it says what each place contributed.
+    minus its bias: it shows what each place contributed.
 
     Args:
-        model: Any network; nothing of it is changed.
+        model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out; the paper has none.
 
@@ -79,12 +79,12 @@ class GradCAMPlusPlus(GradientMap):
     \alpha_{k,i,j} = \frac{g^2}{2 g^2 + S_k\, g^3} = \frac{1}{2 + S_k\, g_{k,i,j}}
     $$
 
-    and the map is $\max(0, \sum_k w_k A_k)$. The paper explains $e^y$ instead of
-    $y$, which multiplies the whole map by $e^y$; that is left out, since it overflows.
-    It is meant for maps behind a ReLU: with negative activations $\alpha$ may be negative or huge.
+    and the map is $\max(0, \sum_k w_k A_k)$. The paper explains $e^y$ instead of $y$, which
+    multiplies the whole map by $e^y$; that factor is left out, since it overflows. The method is
+    meant for the output of a ReLU: with negative activations $\alpha$ can be negative or huge.
 
     Args:
-        model: Any network; nothing of it is changed.
+        model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out.
 
@@ -95,8 +95,8 @@ class GradCAMPlusPlus(GradientMap):
 
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         below = 2 + activations.sum(dim=(2, 3), keepdim=True) * gradients
-        # Zero where the product is -2: with activations from a ReLU, only where the gradient is
-        # negative, which has no weight.
+        # Zero where the product is -2: after a ReLU that happens only where the gradient is
+        # negative, and has no weight.
         alpha = torch.where(below == 0, torch.zeros_like(below), 1 / below)
         weights = (alpha * gradients.relu()).sum(dim=(2, 3), keepdim=True)
         return (weights * activations).sum(dim=1)
@@ -111,8 +111,8 @@ class LayerCAM(GradientMap):
     $$
 
     Args:
-        model: Any network; nothing of it is changed.
-        layers: One layer by name or module, or a list or predicate of layers; also early ones.
+        model: Any network. It is left as it was.
+        layers: One layer by name or module, or a list or predicate of layers; early ones work too.
         relu: With ``False`` the outer maximum is left out.
 
     Source:

@@ -1,15 +1,15 @@
-"""Maps made at the input: the gradient there, times the image."""
+"""Maps computed at the input: the image times the gradient with respect to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import torch
 from torch import nn
 
 from cnnref.nn._targets import Target, scores_of
-from cnnref.nn.gradcam._maps import EvidenceMap, image_gradients, wide
+from cnnref.nn._tensors import wide
+from cnnref.nn.gradcam._maps import EvidenceMap, image_gradients
 
 __all__ = ["GuidedInputXGradient", "InputXGradient"]
 
@@ -21,10 +21,10 @@ class InputXGradient(EvidenceMap):
     L_{i,j} = \max\Big(0,\, \sum_k x_{k,i,j} \frac{\partial y}{\partial x_{k,i,j}}\Big)
     $$
 
-    with the input $x$ as the network reads it: zero is then often the mean colour, not black.
+    with the input $x$ as the network takes it, in which zero is often the mean colour, not black.
 
     Args:
-        model: Any network; nothing of it is changed.
+        model: Any network. It is left as it was.
         relu: With ``False`` the outer maximum is left out.
 
     Source:
@@ -37,28 +37,28 @@ class InputXGradient(EvidenceMap):
 
     def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
         source = inputs.requires_grad_()
-        # The network may overwrite what it is given.
+        # The network may overwrite its input.
         scores = scores_of(self.model(source.clone()), target, len(inputs))
         (gradient,) = image_gradients(self.model, scores, {"input": source})
         return {"input": (wide(source.detach()) * wide(gradient)).sum(dim=1)}
 
 
 class GuidedInputXGradient(InputXGradient):
-    """The same, with negative gradients dropped on the way back through every ReLU.
+    """`InputXGradient` with negative gradients set to zero on the way back through every ReLU.
 
-    It is guided backpropagation (Springenberg et al.) multiplied by the input, a product that
-    neither source proposes; the photograph is therefore a factor of the map.
+    It is guided backpropagation (Springenberg et al.) multiplied by the input. Neither source
+    proposes the product; it makes the photograph itself a factor of the map.
 
     Warning:
-        Guided gradients make crisp pictures that look convincing and hardly depend on what the
-        network has learned: they fail the model randomisation test
+        Guided gradients make crisp, convincing pictures that hardly depend on what the network has
+        learned: they fail the model randomisation test
         (`cnnref.nn.faithfulness.randomization_check`). Use them to show that, not to explain.
 
-    Only ReLUs that are modules (``nn.ReLU``, ``nn.ReLU6``) are guided; calls of a function cannot
-    be seen.
+    Only ReLUs that are modules (``nn.ReLU``, ``nn.ReLU6``) are guided; a hook cannot see a call of
+    the function.
 
     Args:
-        model: A network with such modules; nothing of it is changed.
+        model: A network with such modules. It is left as it was.
         relu: With ``False`` the outer maximum is left out.
 
     Raises:
@@ -72,27 +72,20 @@ class GuidedInputXGradient(InputXGradient):
 
     def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
         super().__init__(model, relu=relu)
-        if not any(isinstance(one, (nn.ReLU, nn.ReLU6)) for one in model.modules()):
-            raise ValueError("`model` has no nn.ReLU or nn.ReLU6 to guide a gradient through")
+        if not _relus(model):
+            raise ValueError("`model` has no nn.ReLU or nn.ReLU6, so no gradient can be guided")
 
     def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
-        with _guided(self.model):
+        with ExitStack() as hooks:
+            for one in _relus(self.model):
+                hooks.enter_context(one.register_forward_hook(_guide))
             return super()._signed(inputs, target)
 
 
-@contextmanager
-def _guided(model: nn.Module) -> Iterator[None]:
-    def guide(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-        if output.requires_grad:
-            output.register_hook(torch.relu)  # type: ignore[no-untyped-call]
+def _relus(model: nn.Module) -> list[nn.Module]:
+    return [one for one in model.modules() if isinstance(one, (nn.ReLU, nn.ReLU6))]
 
-    handles = [
-        module.register_forward_hook(guide)
-        for module in model.modules()
-        if isinstance(module, (nn.ReLU, nn.ReLU6))
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+def _guide(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+    if output.requires_grad:
+        output.register_hook(torch.relu)  # type: ignore[no-untyped-call]

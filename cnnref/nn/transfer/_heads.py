@@ -1,4 +1,4 @@
-"""The head of a network, the base under it, and the parameters of each that train."""
+"""The head of a network, its base, and the parameters of each that train."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def head_of(model: nn.Module) -> nn.Module:
 
 
 def _last_layer(model: nn.Module) -> tuple[nn.Module, str, nn.Linear | nn.Conv2d]:
-    """Return the layer that gives the classes, its parent, and its name there."""
+    """Return the parent of the layer that outputs the scores, its name there, and the layer."""
     classifier = getattr(model, "classifier", None)
     where, prefix = (classifier, "classifier") if isinstance(classifier, nn.Module) else (model, "")
     found = [
@@ -38,7 +38,9 @@ def _last_layer(model: nn.Module) -> tuple[nn.Module, str, nn.Linear | nn.Conv2d
         if isinstance(layer, nn.Linear | nn.Conv2d) and layer is not model
     ]
     if not found:
-        raise ValueError("`model` has no linear layer or 2-D convolution that could be its head")
+        raise ValueError(
+            "`model` has no linear layer and no 2-D convolution; its head must be one or the other"
+        )
     path, last = found[-1]
     parent, _, name = path.rpartition(".")
     return model.get_submodule(parent), name, last
@@ -47,18 +49,18 @@ def _last_layer(model: nn.Module) -> tuple[nn.Module, str, nn.Linear | nn.Conv2d
 def replace_head(
     model: nn.Module, num_classes: int, *, generator: torch.Generator | None = None
 ) -> nn.Module:
-    r"""Put a new last layer on a model, for another number of classes.
+    r"""Replace the last layer of a model by a new one for another number of classes.
 
-    The last linear layer or 2-D convolution of the head (by the order in which the modules were
-    registered) gives way to one of the same kind, with the same inputs and settings and with
+    The last linear layer or 2-D convolution of the head (in the order in which the modules were
+    registered) is replaced by one of the same kind, with the same inputs and settings and with
     ``num_classes`` outputs. Its weights and biases are drawn from
-    $U(-1/\sqrt{n},\, 1/\sqrt{n})$ with $n$ inputs to each output, as torch does. It
-    trains, even where the old layer was frozen.
+    $U(-1/\sqrt{n},\, 1/\sqrt{n})$, with $n$ inputs to each output, as torch draws them. The new
+    layer trains, even if the old one was frozen.
 
     Args:
         model: The network, changed in place.
         num_classes: Outputs of the new layer.
-        generator: Where the random numbers come from; torch's own if None.
+        generator: Source of the random numbers; torch's own if None.
 
     Returns:
         The new layer.
@@ -79,8 +81,7 @@ def replace_head(
     like: dict[str, Any] = {
         "bias": old.bias is not None,
         "dtype": old.weight.dtype,
-        # A layer made there has no numbers yet: elsewhere its constructor would draw them from
-        # torch's own generator.
+        # On any other device the constructor would draw weights from torch's own generator.
         "device": "meta",
     }
     new: nn.Linear | nn.Conv2d
@@ -88,8 +89,8 @@ def replace_head(
         new = nn.Linear(old.in_features, classes, **like)
     elif old.groups != 1:
         raise ValueError(
-            f"the last layer `{name}` has `groups` (={old.groups}); a head must have 1, "
-            "so that each class sees every channel"
+            f"`model` ends in `{name}` with `groups` (={old.groups}); a head must have 1, so that "
+            "each class sees every channel"
         )
     else:
         for setting in ("kernel_size", "stride", "padding", "dilation", "padding_mode"):
@@ -104,19 +105,19 @@ def replace_head(
 
 
 def unfreeze_top(model: nn.Module, count: int, *, statistics: bool = False) -> list[nn.Module]:
-    """Let the last children of ``model.features`` train, and leave the others as they are.
+    """Let the last children of ``model.features`` train, and leave the others unchanged.
 
     Args:
         model: A network with a module `features`.
-        count: How many children, counted from the output; those without parameters count too.
-        statistics: Whether their batch norm statistics move again; see `unfreeze`.
+        count: How many children, from the output backwards; those without parameters count too.
+        statistics: Whether their batch norm statistics change again; see `unfreeze`.
 
     Returns:
-        The children that train now, in the order in which they run.
+        The children that now train, in the order in which they are registered.
 
     Raises:
         TypeError: If `count` is not an integer.
-        ValueError: If it is negative or larger than the number of children, or the model has no
+        ValueError: If it is negative or more than the number of children, or the model has no
             `features`.
 
     Examples:
@@ -130,19 +131,20 @@ def unfreeze_top(model: nn.Module, count: int, *, statistics: bool = False) -> l
     """
     features = getattr(model, "features", None)
     if not isinstance(features, nn.Module):
-        raise ValueError("`model` has no module `features` whose last children could be unfrozen")
+        raise ValueError("`model` has no module `features`; unfreeze its top layers by `unfreeze`")
     children, wanted = list(features.children()), as_int(count, "count", 0)
     if wanted > len(children):
         raise ValueError(
-            f"`count` (={wanted}) must be at most the {len(children)} children of `model.features`"
+            f"`count` (={wanted}) must be at most {len(children)}, the number of children of "
+            "`model.features`"
         )
     return [unfreeze(child, statistics=statistics) for child in children[len(children) - wanted :]]
 
 
 def parameter_groups(model: nn.Module, head_rate: float, base_rate: float) -> list[dict[str, Any]]:
-    """Return groups for an optimiser: the head at one learning rate, the base at another.
+    """Return parameter groups for an optimiser: the head at one learning rate, the base at another.
 
-    Only parameters that train are in them, so call it *after* freezing and unfreezing. A group
+    They contain only parameters that train, so call this *after* freezing and unfreezing. A group
     without parameters is left out.
 
     Args:
@@ -171,7 +173,7 @@ def parameter_groups(model: nn.Module, head_rate: float, base_rate: float) -> li
         if parameter.requires_grad:
             groups["head" if parameter in in_head else "base"].append(parameter)
     if not any(groups.values()):
-        raise ValueError("no parameter of `model` trains: unfreeze some before the optimiser")
+        raise ValueError("`model` has no parameter that trains; unfreeze some first")
     return [
         {"name": name, "params": group, "lr": rates[name]}
         for name, group in groups.items()
@@ -182,5 +184,5 @@ def parameter_groups(model: nn.Module, head_rate: float, base_rate: float) -> li
 def as_rate(value: float, name: str) -> float:
     """Return a learning rate, or refuse it."""
     if isinstance(value, bool) or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` (={value!r}) must be a positive finite number")
+        raise ValueError(f"`{name}` (={value!r}) must be a positive, finite number")
     return float(value)

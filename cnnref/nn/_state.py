@@ -1,0 +1,56 @@
+"""Leave a model as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+__all__ = ["restored"]
+
+
+@contextmanager
+def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
+    """Restore a model's modes, flags, gradients and buffers, and torch's random state, at the end.
+
+    Inside the block everything but the parameters' values may be changed: put the model in eval
+    mode, freeze it, run it. Gradients that parameters had before are out of reach inside. Hooks are
+    removed by whoever registers them (`cnnref.nn._hooks`).
+
+    Args:
+        model: The network. Every module in it gets back its class, too, since freezing changes it.
+        trained: The block trains the model, so that its parameters and buffers keep their new
+            values, and gradients are removed.
+    """
+    layers = [(layer, type(layer), layer.training) for layer in model.modules()]
+    parameters = [(one, one.requires_grad, one.grad) for one in model.parameters()]
+    buffers = [
+        (layer, name, buffer, buffer.detach().clone())
+        for layer in model.modules()
+        for name, buffer in layer._buffers.items()
+        if buffer is not None and not trained
+    ]
+    for parameter, _, _ in parameters:
+        parameter.grad = None
+    uses_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count()) if uses_cuda else ()
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        for layer, kind, mode in layers:
+            layer.__class__ = kind
+            layer.training = mode
+        for parameter, flag, gradient in parameters:
+            parameter.requires_grad_(flag)
+            parameter.grad = None if trained else gradient
+        with torch.no_grad():
+            for layer, name, buffer, values in buffers:
+                # A layer may overwrite a buffer, or put another tensor in its place.
+                layer._buffers[name] = buffer
+                # Writing values that are there already would still make autograd refuse a graph
+                # that the caller built through this buffer.
+                if not torch.equal(buffer, values):
+                    buffer.copy_(values)
