@@ -1,0 +1,55 @@
+"""Paper is light: a page prints in the same colours whatever the palette and the system."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.site.looking import DESK, Site, visit
+
+# Every element's colours, those inside the explorer's components included.
+COLORS = """() => {
+  const found = [];
+  const look = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      const style = getComputedStyle(element);
+      if (style.display === "none") continue;
+      const name = element.tagName + "." + (element.getAttribute("class") ?? "");
+      const paints = ["color", "backgroundColor", "borderTopColor", "fill", "stroke", "filter"];
+      found.push([name, ...paints.map((paint) => style[paint])].join(" "));
+      if (element.shadowRoot) look(element.shadowRoot);
+    }
+  };
+  look(document);
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(
+    "path", ["topics/padding/", "labs/edges/", "topics/gradcam/", "explorer/", "reference/pooling/"]
+)
+def test_dark_pages_print_like_light_ones(site: Site, browser: Browser, path: str) -> None:
+    printed = {}
+    for palette in ("light", "dark palette", "dark system"):
+        system = "dark" if palette == "dark system" else "light"
+        context = browser.new_context(viewport=DESK, color_scheme=system)
+        page = context.new_page()
+        visit(page, site.url + path)
+        if palette == "dark palette":
+            page.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
+        scheme = page.evaluate("document.body.getAttribute('data-md-color-scheme')")
+        assert scheme == ("default" if palette == "light" else "slate")
+        page.emulate_media(media="print")
+        printed[palette] = page.evaluate(COLORS)
+        if palette == "light":
+            paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert paper in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+        context.close()
+    assert len(printed["light"]) > 100
+    for palette in ("dark palette", "dark system"):
+        differ = [
+            pair
+            for pair in zip(printed["light"], printed[palette], strict=True)
+            if pair[0] != pair[1]
+        ]
+        assert not differ, f"{len(differ)} elements print in other colours, among them {differ[:3]}"
