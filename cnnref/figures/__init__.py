@@ -1,6 +1,6 @@
-"""Figures drawn from data with matplotlib: one module a topic, one function a figure.
+"""Figures drawn from data with matplotlib: one module per topic, one function per figure.
 
-Every function takes arrays and settings and returns a :class:`matplotlib.figure.Figure`.
-It is made without pyplot, so that nothing is registered globally and nothing has to be closed.
-`cnnref.figures.svg.to_svg` turns a figure into inline SVG that follows the page's palette.
+Every function takes arrays and settings and returns a `matplotlib.figure.Figure`. It does not use
+pyplot, so nothing is registered globally and nothing has to be closed. `cnnref.figures.svg.to_svg`
+turns a figure into inline SVG that follows the page's palette.
 """

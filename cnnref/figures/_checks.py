@@ -1,4 +1,4 @@
-"""Checks of arguments that several figures make."""
+"""Argument checks that several figures share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def as_matrix(value: ArrayLike, name: str) -> NDArray[Any]:
 def as_cell(
     value: object, size: tuple[int, ...], *, name: str = "at", of: str = "output"
 ) -> tuple[int, int]:
-    """Return the (row, column) of a cell of the matrix ``of``, which has this size.
+    """Return the (row, column) of a cell of a matrix of this size, which messages call ``of``.
 
     Raises:
         TypeError: If the value does not hold integers.
@@ -38,10 +38,10 @@ def as_cell(
 
 
 def refuse_larger(shape: tuple[int, ...], most: int, name: str) -> None:
-    """Refuse a matrix with more rows or columns than a reader of the figure could read.
+    """Refuse a matrix whose numbers would be too small to read in a figure.
 
     Raises:
-        ValueError: If it has.
+        ValueError: If it has more than ``most`` rows or columns.
     """
     rows, columns = shape
     if max(shape) > most:

@@ -1,7 +1,7 @@
-"""Draw a matrix as a grid of cells with numbers in them: shared by all figures.
+"""Draw a matrix as a grid of cells with numbers in them. All figures use this.
 
-Meaning never rests on colour alone. Padding is hatched, a window has a thick outline, a cell that
-is read has a ring round its number, and a pixel that is never read is crossed out.
+Colour is never the only sign of a meaning. Padding is hatched, a window has a thick outline, a cell
+that is read has a ring around its number, and a pixel that is never read is crossed out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KeyEntry = Literal["window", "padding", "read", "unread"]
 Point = tuple[float, float]
 Segment = tuple[Point, Point]
 
-# How far the rings and crosses stay inside their cell.
+# The radius of a ring, and the distance of a cross from the edges of its cell.
 _RING_RADIUS = 0.41
 _CROSS_INSET = 0.12
 _KEY_STEP = 1.3
@@ -48,7 +48,7 @@ _KEY_STEP = 1.3
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a matrix stands on the canvas: its top left corner and its size, in cells."""
+    """The position of a matrix on the canvas: its top left corner and its size, in cells."""
 
     x: float
     y: float
@@ -57,12 +57,12 @@ class Grid:
 
     @property
     def right(self) -> float:
-        """The x of the right edge."""
+        """The x coordinate of the right edge."""
         return self.x + self.columns
 
     @property
     def bottom(self) -> float:
-        """The y of the bottom edge."""
+        """The y coordinate of the bottom edge."""
         return self.y + self.rows
 
     @property
@@ -84,7 +84,7 @@ def rectangle(x: float, y: float, width: float, height: float) -> Path:
 
 
 def _add(axes: Axes, path: Path, label: str, **style: object) -> None:
-    # One compound path for all cells of a kind keeps the SVG small.
+    # A single compound path for all cells of a kind keeps the SVG small.
     axes.add_patch(PathPatch(path, label=label, clip_on=False, **style))
 
 
@@ -106,7 +106,7 @@ def boxes(
 def strokes(
     axes: Axes, segments: Iterable[Segment], *, colour: str, width: float, label: str
 ) -> None:
-    """Draw straight lines given by their two ends."""
+    """Draw straight lines, each given by its two ends."""
     paths = [Path([start, end]) for start, end in segments]
     if paths:
         path = Path.make_compound_path(*paths)
@@ -136,7 +136,7 @@ def arrow(
 
 
 def hatch(axes: Axes, corners: Iterable[tuple[float, float]], *, label: str = "hatch") -> None:
-    """Hatch cells given by their top left corners; three lines a cell, up to the right."""
+    """Hatch cells, given by their top left corners, with three rising lines per cell."""
     ends: list[Segment] = []
     for x, y in corners:
         ends += [
@@ -156,7 +156,7 @@ def outline(
     colour: str = theme.WINDOW,
     label: str = "window",
 ) -> None:
-    """Outline ``size`` = (rows, columns) cells from ``cell`` on, thickly."""
+    """Outline ``size`` = (rows, columns) cells with a thick line, starting at ``cell``."""
     path = rectangle(grid.x + cell[1], grid.y + cell[0], size[1], size[0])
     _add(
         axes, path, label, facecolor="none", edgecolor=colour, linewidth=2.6, joinstyle="round"
@@ -164,7 +164,7 @@ def outline(
 
 
 def ring(axes: Axes, grid: Grid, cells: Iterable[Cell], *, label: str = "read") -> None:
-    """Draw a ring round the numbers of ``cells``: these are read."""
+    """Draw rings around the numbers in ``cells``, which are the ones that are read."""
     circles = [Path.circle(grid.centre(cell), _RING_RADIUS) for cell in cells]
     if circles:
         path = Path.make_compound_path(*circles)
@@ -174,7 +174,7 @@ def ring(axes: Axes, grid: Grid, cells: Iterable[Cell], *, label: str = "read") 
 
 
 def cross(axes: Axes, grid: Grid, cells: Iterable[Cell], *, label: str = "cross") -> None:
-    """Cross out ``cells``: no window reads them. Two segments a cell."""
+    """Cross out ``cells``, which no window reads."""
     near, far = _CROSS_INSET, 1 - _CROSS_INSET
     ends: list[Segment] = []
     for row, column in cells:
@@ -187,7 +187,7 @@ def cross(axes: Axes, grid: Grid, cells: Iterable[Cell], *, label: str = "cross"
 def padding_mask(
     shape: tuple[int, int], padding: tuple[tuple[int, int], tuple[int, int]]
 ) -> NDArray[np.bool_]:
-    """Return a mask of a padded matrix of ``shape``: True on the cells that the padding added."""
+    """Return a mask of a padded matrix of ``shape``: True for the cells that are padding."""
     (top, bottom), (left, right) = padding
     mask = np.ones(shape, dtype=bool)
     mask[top : shape[0] - bottom, left : shape[1] - right] = False
@@ -208,7 +208,7 @@ def draw_grid(
     mark_fill: str = theme.WINDOW_FILL,
     name: str = "",
 ) -> Grid:
-    """Draw a matrix with its number in every cell and return where it stands.
+    """Draw a matrix with a number in every cell and return its position.
 
     Args:
         axes: The axes of a `theme.canvas`.
@@ -216,12 +216,12 @@ def draw_grid(
         x: Left edge, in cells.
         y: Top edge, in cells.
         fill: Colour of an ordinary cell.
-        padding: Mask of the cells that are padding, (rows, columns); these are hatched.
-        marked: Cells filled with ``mark_fill``.
-        ringed: Cells with a ring round the number; their numbers are bold, as marked cells' are.
-        crossed: Cells crossed out; these hold no number.
+        padding: Mask of the cells that are padding, (rows, columns). They are hatched.
+        marked: Cells filled with ``mark_fill``. Their numbers are bold.
+        ringed: Cells with a ring around the number. Their numbers are bold.
+        crossed: Cells that are crossed out and have no number.
         mark_fill: Colour of the marked cells.
-        name: Label of the numbers, by which a test finds them: ``name[row,column]``.
+        name: Label of the numbers, ``name[row,column]``, by which tests find them.
 
     Raises:
         ValueError: If ``values`` is not a matrix.
@@ -262,7 +262,7 @@ def draw_grid(
         for cell, value in np.ndenumerate(matrix)
         if cell not in crosses
     }
-    # One size a matrix, so that no number looks more important for being short.
+    # All numbers of a matrix have one size, so that a short one does not look more important.
     room = 0.74 if rings else 0.9
     bold = set(numbers) & (set(marks) | set(rings))
     size = min(
@@ -280,7 +280,7 @@ def draw_grid(
 
 
 def draw_key(axes: Axes, x: float, y: float, entries: Sequence[KeyEntry]) -> None:
-    """Draw what outline, hatch, ring and cross mean, one line an entry."""
+    """Draw a key that explains outline, hatch, ring and cross, with one line per entry."""
     for place, entry in enumerate(entries):
         sample = Grid(x, y + place * _KEY_STEP, 1, 1)
         corner = (sample.x, sample.y)
@@ -299,5 +299,5 @@ def draw_key(axes: Axes, x: float, y: float, entries: Sequence[KeyEntry]) -> Non
 
 
 def key_height(entries: Sequence[KeyEntry]) -> float:
-    """Return how tall `draw_key` draws ``entries``, in cells."""
+    """Return the height of the key that `draw_key` draws for ``entries``, in cells."""
     return _KEY_STEP * len(entries) - (_KEY_STEP - 1)

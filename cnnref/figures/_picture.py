@@ -1,4 +1,4 @@
-"""Draw a matrix too large for numbers as a picture, and cells shaded by their value."""
+"""Draw a matrix that is too large for numbers as a picture, or cells shaded by their value."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
 
 Map = Literal["gray", "viridis"]
 
-# What lies on a picture does not follow the page's palette, since the picture does not either.
-# These are no colours of the theme, so `to_svg` leaves them as they are.
+# A picture does not follow the page's palette, so what is drawn on it must not either. These are
+# not colours of the theme, so `to_svg` leaves them as they are.
 _DARK, _LIGHT, _OUTLINE = "#101214", "#ffffff", "#b83c0a"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a picture stands on the canvas; `scale` is the side of one pixel, in cells."""
+    """The position of a picture on the canvas; `scale` is the side of one pixel, in cells."""
 
     x: float
     y: float
@@ -45,12 +45,12 @@ class Picture:
 
     @property
     def width(self) -> float:
-        """Width on the canvas, in cells."""
+        """The width on the canvas, in cells."""
         return self.columns * self.scale
 
     @property
     def height(self) -> float:
-        """Height on the canvas, in cells."""
+        """The height on the canvas, in cells."""
         return self.rows * self.scale
 
     def box(
@@ -62,7 +62,7 @@ class Picture:
         label: str,
         dashed: bool = False,
     ) -> None:
-        """Outline ``size`` = (rows, columns) pixels from ``corner`` on.
+        """Outline ``size`` = (rows, columns) pixels, with their top left corner at ``corner``.
 
         A light line under the coloured one keeps the outline visible on every picture.
         """
@@ -82,12 +82,12 @@ class Picture:
             )  # fmt: skip
 
 
-def as_picture(value: object, name: str) -> NDArray[Any]:
+def as_picture(value: ArrayLike, name: str) -> NDArray[Any]:
     """Return a matrix (H, W) from (H, W) or (1, H, W).
 
     Raises:
         TypeError: If it does not hold real numbers.
-        ValueError: If it has another shape, or holds nothing or NaN or an infinity.
+        ValueError: If it has another shape, is empty, or holds NaN or an infinity.
     """
     array = as_array(value, name)
     if array.ndim == 3 and array.shape[0] == 1:
@@ -112,7 +112,7 @@ def draw_picture(
     enlarge: int = 1,
     name: str = "",
 ) -> Picture:
-    """Draw a matrix as an image, one pixel a number, and return where it stands.
+    """Draw a matrix as an image, one pixel per number, and return its position.
 
     Args:
         axes: The axes of a `theme.canvas`.
@@ -122,10 +122,10 @@ def draw_picture(
         width: Width, in cells.
         low: The number drawn darkest.
         high: The number drawn lightest.
-        shades: The map; both are perceptually uniform and follow lightness.
-        enlarge: Repeat each pixel so often down and across, for a picture shown larger than it is:
-            a browser would blur it.
-        name: Label of the image, by which a test finds it.
+        shades: The colour map. Both are perceptually uniform and ordered by lightness.
+        enlarge: How many times to repeat each pixel down and across, for a picture shown larger
+            than it is. A browser would blur it otherwise.
+        name: Label of the image, by which tests find it.
     """
     scale = width / values.shape[1]
     height = values.shape[0] * scale
@@ -141,15 +141,15 @@ def draw_picture(
 
 
 def as_colours(value: ArrayLike, name: str) -> NDArray[np.uint8]:
-    """Return a colour picture of bytes, (H, W, 3).
+    """Return a colour picture of dtype uint8, (H, W, 3).
 
     Args:
         value: The picture.
-        name: The argument it came in, for errors.
+        name: The name of the argument, for error messages.
 
     Raises:
-        TypeError: If its numbers are not of type uint8.
-        ValueError: If it has another shape, or no pixel.
+        TypeError: If its dtype is not uint8.
+        ValueError: If it has another shape or no pixels.
     """
     picture: NDArray[Any] = np.asarray(value)
     if picture.dtype != np.uint8:
@@ -175,8 +175,8 @@ def draw_colours(
         picture: The picture, (H, W, 3).
         corner: Left and top edge of the box, in cells.
         size: Width and height of the box, in cells.
-        name: Label of the image, by which a test finds it.
-        least: Repeat the pixels until there are so many across: a browser would blur fewer.
+        name: Label of the image, by which tests find it.
+        least: Repeat the pixels until there are about as many across. A browser would blur fewer.
     """
     enlarge = max(1, least // picture.shape[1])
     shown = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
@@ -200,7 +200,7 @@ def draw_shaded(
     decimals: int = 0,
     name: str,
 ) -> Picture:
-    """Draw a matrix as cells shaded by their value, each with its number, and return where.
+    """Draw a matrix as cells shaded by their value, with numbers, and return its position.
 
     Args:
         axes: The axes of a `theme.canvas`.
@@ -209,10 +209,10 @@ def draw_shaded(
         y: Top edge, in cells.
         low: The number drawn darkest.
         high: The number drawn lightest.
-        decimals: Decimals written.
-        name: Label of the numbers, by which a test finds them: ``name[row,column]``.
+        decimals: How many decimals to write.
+        name: Label of the numbers, ``name[row,column]``, by which tests find them.
     """
-    # The sum with 0 turns the -0.0 of rounding into 0.
+    # Adding 0 turns a -0.0 that rounding gives into 0.
     matrix = np.round(np.asarray(values, dtype=float), decimals) + 0.0
     norm, colours = Normalize(low, high, clip=True), mpl.colormaps["viridis"]
     texts = {
@@ -221,7 +221,7 @@ def draw_shaded(
         else f"{value:.0f}".replace("-", "\N{MINUS SIGN}")
         for (row, column), value in np.ndenumerate(matrix)
     }
-    # A point is half as wide as a digit.
+    # A decimal point is half as wide as a digit.
     size = min(
         theme.fit(text.replace(".", ""), 0.86 - 0.2 * text.count("."), theme.NUMBER_POINTS)
         for text in texts.values()
@@ -238,7 +238,7 @@ def draw_shaded(
 
 
 def _readable_on(colour: tuple[float, float, float, float]) -> str:
-    """Return dark or light, whichever has the higher contrast (WCAG 2) on this colour."""
+    """Return the darker or lighter text colour, whichever has more contrast (WCAG 2) here."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return _DARK if luminance > 0.183 else _LIGHT

@@ -1,8 +1,8 @@
 """The look of every figure: colours, sizes, and a canvas measured in cells.
 
-One unit of a canvas is one cell of a matrix, with y running down as rows do. All figures are at
-most about `WIDTH` cells wide, so that the numbers in the cells can still be read when a figure is
-shown 330 pixels wide, on a phone.
+One unit of a canvas is one cell of a matrix, and y increases downwards, as row numbers do. No
+figure is much wider than `WIDTH` cells, so that its numbers can still be read on a phone, where it
+is shown 330 pixels wide.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 __all__ = ["CSS", "WIDTH", "canvas", "fit", "number", "rc_context", "write"]
 
-# The colours are those of the light palette, so that a figure also looks right outside a web page
-# (in a notebook, say). Each is unique: `to_svg` finds it again and puts the CSS name in its place.
+# These are the colours of the light palette, so that a figure also looks right outside a web page,
+# for example in a notebook. Each one is unique, so that `to_svg` can replace it by its CSS name.
 FG: Final = "#1f2329"
 BG: Final = "#fdfdfe"
 MUTED: Final = "#585f6d"
@@ -52,15 +52,15 @@ WIDTH: Final = 17.0
 NUMBER_POINTS: Final = 14.0
 LABEL_POINTS: Final = 12.0
 
-# DejaVu Sans comes with matplotlib, so the layout is the same on every machine; its digits are
-# wider than those of most fonts, so text laid out with it does not overflow in another.
+# DejaVu Sans comes with matplotlib, so the layout is the same on every machine. Its digits are
+# wider than those of most fonts, so text that fits in this font also fits in another.
 _DIGIT_WIDTH: Final = 0.64
 _BOLD_DIGIT_WIDTH: Final = 0.70
 _SIGN_WIDTH: Final = 0.84
 _SIGNS: Final = "+=\N{MINUS SIGN}\N{INFINITY}"
 
 _RC: Final[Any] = {
-    "figure.dpi": 100,  # a notebook sets 72, at which digits are rounded to whole pixels
+    "figure.dpi": 100,  # a notebook sets 72, which rounds the widths of digits to whole pixels
     "font.family": ["DejaVu Sans"],
     "text.usetex": False,
     "path.simplify": False,
@@ -71,12 +71,12 @@ _RC: Final[Any] = {
 
 
 def rc_context() -> AbstractContextManager[None]:
-    """Return a context in which the reader's own matplotlib settings do not change a figure."""
+    """Return a context in which the user's own matplotlib settings do not change a figure."""
     return mpl.rc_context(_RC)
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return an empty figure whose one axes is ``width`` × ``height`` cells, y running down.
+    """Return an empty figure with axes of ``width`` × ``height`` cells, y increasing downwards.
 
     Raises:
         ValueError: If a side is not positive.
@@ -93,7 +93,7 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def number(value: float) -> str:
-    """Return ``value`` as a figure shows it: integers in full, others to 3 digits or units, ∞."""
+    """Return ``value`` as figures show it: an integer in full, others to 3 digits or to units."""
     if math.isfinite(value) and value == int(value):
         text = str(int(value))
     elif 1000 <= abs(value) < math.inf:
@@ -115,9 +115,9 @@ def write(
     bold: bool = False,
     label: str = "",
 ) -> Text:
-    """Write one line of text, centred vertically on ``y``; ``label`` lets a test find it again."""
-    # All that a text takes from the reader's settings is said here: for thousands of texts
-    # `rc_context`, which copies every setting there is, would take most of the time of a figure.
+    """Write one line of text, centred vertically on ``y``. Tests find it by its ``label``."""
+    # This sets everything that a text would take from the user's settings. `rc_context` copies all
+    # settings each time; with thousands of texts, that would be most of the time of a figure.
     return axes.text(
         x,
         y,
@@ -135,7 +135,7 @@ def write(
 
 
 def fit(text: str, width: float, size: float, *, bold: bool = False) -> float:
-    """Return the font size in points, at most ``size``, at which ``text`` fits ``width`` cells."""
+    """Return the largest font size in points, up to ``size``, that fits ``text`` in ``width``."""
     digit = _BOLD_DIGIT_WIDTH if bold else _DIGIT_WIDTH
     ems = sum(_SIGN_WIDTH if letter in _SIGNS else digit for letter in text)
     needed = ems * size / CELL_POINTS

@@ -33,19 +33,19 @@ _SAID: dict[Scale, str] = {
 def channel_rows(
     rows: Sequence[tuple[str, ArrayLike]], *, scale: Scale = "row", labels: bool = True
 ) -> Figure:
-    """Draw channels as pictures, one row a layer, and say in words what dark and light mean.
+    """Draw channels as pictures, one row per layer, and say what dark and light mean.
 
     Args:
         rows: Pairs of a heading and maps (K, H, W), with one to six maps.
-        scale: Whether the lightest colour is the largest number of each picture (`own`), of its row
-            (`row`), or of the whole figure (`common`). The darkest is zero or, if there are
-            negative numbers, the lowest.
-        labels: Write the range of each picture's numbers under it.
+        scale: Whether the lightest colour stands for the largest number of each picture (`own`),
+            of its row (`row`) or of the whole figure (`common`). The darkest stands for zero or,
+            if there are negative numbers, for the lowest.
+        labels: Whether to write the range of its numbers under each picture.
 
     Raises:
-        TypeError: If maps hold no real numbers.
-        ValueError: If there are no rows, maps have a wrong shape or number or are not finite, or
-            `scale` is another word.
+        TypeError: If maps do not hold real numbers.
+        ValueError: If there are no rows, maps are not finite or have the wrong shape, a row has
+            too many, or `scale` is another word.
     """
     if scale not in _SAID:
         raise ValueError(f"`scale` (={scale!r}) must be 'own', 'row' or 'common'")
@@ -69,7 +69,7 @@ def channel_rows(
         for place, values in enumerate(maps):
             x = _MARGIN + place * (width + _GAP)
             low, high = {"own": _span(values), "row": _span(maps), "common": everything}[scale]
-            # A flat picture has no range: it is drawn dark.
+            # A picture of equal numbers has no range. It is drawn dark.
             draw_picture(
                 axes, values, x, y + _HEADING, width, low=low, high=high if high > low else low + 1,
                 shades="viridis", enlarge=max(1, _PIXELS // values.shape[1]),
@@ -91,20 +91,20 @@ def channel_rows(
 
 
 def shaded_maps(maps: ArrayLike, names: Sequence[str]) -> Figure:
-    """Draw small maps as shaded numbers: above on one scale for all, below each on its own.
+    """Draw small maps as shaded numbers: at the top on a common scale, below each on its own.
 
     Args:
-        maps: (C, H, W), with at most four maps of at most four rows and columns.
-        names: What stands above each.
+        maps: (C, H, W), at most four maps with at most four rows and columns.
+        names: The heading of each map.
 
     Raises:
-        TypeError: If the maps hold no real numbers.
-        ValueError: If a shape is wrong or too large, or the names do not match.
+        TypeError: If the maps do not hold real numbers.
+        ValueError: If the shape is wrong or too large, or there is not one name per map.
     """
     channels = _as_maps(maps)
     count, rows, columns = channels.shape
     if count > 4 or rows > 4 or columns > 4 or count * (columns + 2) > theme.WIDTH:
-        raise ValueError(f"`maps` of shape {channels.shape} does not fit the figure")
+        raise ValueError(f"`maps` (of shape {channels.shape}) does not fit in the figure")
     if len(names) != count:
         raise ValueError(f"`names` holds {len(names)} names for {count} maps")
     line = 2.2 + rows
@@ -132,16 +132,16 @@ def shaded_maps(maps: ArrayLike, names: Sequence[str]) -> Figure:
 def _as_maps(value: ArrayLike) -> NDArray[Any]:
     maps = as_array(value, "maps")
     if maps.ndim != 3 or 0 in maps.shape:
-        raise ValueError(f"maps of shape {maps.shape} must be (K, H, W)")
+        raise ValueError(f"`maps` has shape {maps.shape}; it must be (K, H, W)")
     if len(maps) > _MOST:
-        raise ValueError(f"{len(maps)} maps do not fit a row; at most {_MOST} do")
+        raise ValueError(f"`maps` holds {len(maps)} maps: a row has room for at most {_MOST}")
     if not np.isfinite(maps).all():
-        raise ValueError("maps must be finite: they hold NaN or an infinity")
+        raise ValueError("`maps` must be finite: it holds NaN or an infinity")
     return maps
 
 
 def _span(*arrays: NDArray[Any]) -> tuple[float, float]:
-    """Return the lowest and the largest number, zero counted: dark then means no answer."""
+    """Return the lowest and the largest number, including zero, so that dark means no response."""
     return (
         min(0.0, *(float(one.min()) for one in arrays)),
         max(0.0, *(float(one.max()) for one in arrays)),

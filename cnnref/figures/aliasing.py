@@ -29,18 +29,18 @@ _GAP = 0.6
 
 
 def shifted_row(row: ArrayLike, by: int = 1) -> Figure:
-    """Draw a row and the same row shifted, each with what two kinds of pooling make of it.
+    """Draw a row and the same row shifted, each with the results of two kinds of pooling.
 
-    Left the row, right the row moved ``by`` pixels, going on from its end at its start. Under each,
-    max pooling over pairs at stride 2; and below, max pooling at stride 1 with the blur
-    (1, 2, 1)/4 before the stride.
+    The row is on the left. On the right it is moved by ``by`` pixels; what leaves at its end comes
+    back at its start. Under each row is max pooling over pairs at stride 2, and under that max
+    pooling at stride 1, followed by the blur (1, 2, 1)/4 and the stride.
 
     Args:
-        row: Pixels, shape (W,); W even, at most 8.
-        by: How many pixels the row on the right is moved.
+        row: Pixels, shape (W,), with W even, from 4 to 8.
+        by: How many pixels to move the row on the right.
 
     Raises:
-        ValueError: If the row is not 1-D, odd or too long.
+        ValueError: If the row is not 1-D, or its length is odd or out of range.
         TypeError: If the row does not hold real numbers, or ``by`` is not an integer.
     """
     pixels = as_array(row, "row")
@@ -72,7 +72,7 @@ def shifted_row(row: ArrayLike, by: int = 1) -> Figure:
 
 def _pooled(row: Array) -> tuple[Array, Array]:
     image = row[None, None]
-    # Pairs that wrap round, so that both forms see the same endless row.
+    # Pairs that wrap around, so that both forms see the same endless row.
     dense = max_pool2d(pad2d(image, ((0, 0), (0, 1)), mode="circular"), (1, 2), stride=1)
     return (
         max_pool2d(image, (1, 2))[0, 0],
@@ -93,17 +93,17 @@ def _wide_cells(axes: Axes, numbers: Array, x: float, y: float, name: str) -> No
 def folded_wave(cycles: float, length: int = 21, stride: int = 2) -> Figure:
     r"""Draw a fine wave, the pixels that a stride keeps of it, and the slow wave they look like.
 
-    A wave of $f$ cycles a pixel, read at every $s$-th pixel, gives the same numbers as one of
-    $|f - k/s|$ cycles a pixel, with $k$ the whole number next to $f s$.
+    A wave of $f$ cycles per pixel, read at every $s$-th pixel, gives the same numbers as one of
+    $|f - k/s|$ cycles per pixel, where $k$ is the integer nearest to $f s$.
 
     Args:
-        cycles: Cycles a pixel, from 0 to 0.5, the finest there is.
+        cycles: Cycles per pixel, from 0 to 0.5, which is the finest possible wave.
         length: Number of pixels, at most 25.
-        stride: Which pixels are kept.
+        stride: Distance between the pixels that are kept.
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If a length is not an integer.
+        TypeError: If ``length`` or ``stride`` is not an integer.
     """
     pixels, step = as_int(length, "length", 2), as_int(stride, "stride", 1)
     if pixels > 25:
@@ -111,7 +111,7 @@ def folded_wave(cycles: float, length: int = 21, stride: int = 2) -> Figure:
     if not 0 <= cycles <= 0.5:
         raise ValueError(f"`cycles` (={cycles}) must be from 0 to 0.5")
     folded = abs(cycles - round(cycles * step) / step)
-    across, high = 0.66, 1.7  # cells a pixel, and from the middle to a crest
+    across, high = 0.66, 1.7  # cells per pixel, and cells from the middle to a crest
     width = (pixels - 1) * across + 4 * _MARGIN
     figure, axes = theme.canvas(max(width, 12.0), 2 * high + 2.35)
     middle = _HEADING + 0.1 + high
@@ -153,13 +153,13 @@ def _ordinal(number: int) -> str:
 def shift_then_convolve(
     input: ArrayLike, weight: ArrayLike, by: IntOrPair = (0, 1), padding: ConvPadding = 0
 ) -> Figure:
-    """Draw a shift before and after a convolution, and ring the cells in which they differ.
+    """Draw a shift before and after a convolution, and ring the cells where the results differ.
 
     Args:
         input: One channel, a matrix (H, W).
         weight: One filter, a matrix (kH, kW).
-        by: Pixels down and right; what leaves at one side comes in at the other.
-        padding: As for `conv2d`, zeros.
+        by: Pixels down and right. What leaves on one side comes in on the other.
+        padding: As for `conv2d`; it pads with zeros.
 
     Raises:
         ValueError: If an argument is not a matrix, or the output's height or width is above 7.

@@ -1,4 +1,4 @@
-"""Augmentation, drawn: on a photograph, on a small grid, and where it changes what is meant."""
+"""Augmentation, drawn: on a photograph, on a small grid, and where it changes the meaning."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _GLYPHS_WIDTH = 14.0
 
 
 class Glyph(NamedTuple):
-    """A drawn sign, an augmentation of it, and what a reader makes of either.
+    """A drawn sign, an augmentation of it, and how a reader understands both.
 
     Attributes:
         name: What the sign is.
-        strokes: The sign, (rows, columns), above 0 where there is ink.
-        operation: What is done to it.
-        changed: What comes out, (rows, columns).
-        reads: How the result reads.
+        strokes: The sign, (rows, columns), with numbers above 0 where there is ink.
+        operation: The augmentation.
+        changed: The result, (rows, columns).
+        reads: How a reader understands the result.
     """
 
     name: str
@@ -49,18 +49,18 @@ def photographs(pictures: Mapping[str, ArrayLike], columns: int = 3) -> Figure:
     """Draw colour pictures in rows, each under its name.
 
     Args:
-        pictures: Pictures by their names: numbers in 0 to 1, each (H, W, 3) and of one shape. The
-            first is outlined: it is what the others were made from.
-        columns: Pictures in a row.
+        pictures: Pictures by name, each (H, W, 3) with numbers from 0 to 1, all of one shape. The
+            first one is outlined: the others were made from it.
+        columns: Pictures per row.
 
     Raises:
-        ValueError: If there is no picture, a shape is another, or a number is not in 0 to 1.
+        ValueError: If there is no picture, shapes differ, or a number is not from 0 to 1.
         TypeError: If a picture does not hold real numbers.
     """
     across = as_int(columns, "columns", 1)
     arrays = {name: _as_colours(value, name) for name, value in pictures.items()}
     if not arrays:
-        raise ValueError("`pictures` must hold a picture at least")
+        raise ValueError("`pictures` must hold at least one picture")
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1:
         raise ValueError(f"`pictures` must have one shape, not {sorted(shapes)}")
@@ -88,7 +88,7 @@ def _as_colours(value: ArrayLike, name: str) -> NDArray[Any]:
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise ValueError(f"`pictures` has {name!r} of shape {array.shape}; it must be (H, W, 3)")
     if not ((array >= 0) & (array <= 1)).all():
-        raise ValueError(f"`pictures` has {name!r} with numbers that are not in 0 to 1")
+        raise ValueError(f"`pictures` has {name!r} with numbers that are not from 0 to 1")
     return array
 
 
@@ -96,12 +96,12 @@ def grids(matrices: Mapping[str, ArrayLike], columns: int = 2) -> Figure:
     """Draw small matrices in rows, each under its name; numbers that changed are marked.
 
     Args:
-        matrices: Matrices by their names, at most 5 rows and columns. The first is what the others
-            were made from.
-        columns: Matrices in a row, at most 3.
+        matrices: Matrices by name, each with at most 5 rows and columns. The others were made from
+            the first one.
+        columns: Matrices per row, at most 3.
 
     Raises:
-        ValueError: If there is no matrix, or one is no matrix or too large.
+        ValueError: If there is no matrix, or a value is not a matrix or is too large.
         TypeError: If a matrix does not hold real numbers.
     """
     across = as_int(columns, "columns", 1)
@@ -109,7 +109,7 @@ def grids(matrices: Mapping[str, ArrayLike], columns: int = 2) -> Figure:
         raise ValueError(f"`columns` (={columns}) must be at most 3")
     arrays = {name: as_array(value, "matrices") for name, value in matrices.items()}
     if not arrays:
-        raise ValueError("`matrices` must hold a matrix at least")
+        raise ValueError("`matrices` must hold at least one matrix")
     for name, array in arrays.items():
         if array.ndim != 2 or 0 in array.shape or max(array.shape) > _MOST_SIDE:
             raise ValueError(
@@ -120,7 +120,7 @@ def grids(matrices: Mapping[str, ArrayLike], columns: int = 2) -> Figure:
     tall = max(array.shape[0] for array in arrays.values())
     step = _HEADING + tall + _GAP
     lines = -(-len(arrays) // across)
-    # No wider than it must be: on a phone its numbers stay as large as they are drawn.
+    # No wider than necessary, so that its numbers are not shrunk on a phone.
     width = across * (_ROOM + _GAP) - _GAP + 2 * _MARGIN
     figure, axes = theme.canvas(width, lines * step - _GAP + _MARGIN)
     for place, (name, array) in enumerate(arrays.items()):
@@ -146,14 +146,14 @@ def changed_glyphs(glyphs: Sequence[Glyph]) -> Figure:
     """Draw signs before and after an augmentation, with what they are and how they then read.
 
     Args:
-        glyphs: One line each.
+        glyphs: The signs, one line each.
 
     Raises:
-        ValueError: If there is no glyph, or one of its pictures is no matrix.
+        ValueError: If there is no glyph, or a picture of one is not a matrix.
         TypeError: If a picture does not hold real numbers.
     """
     if not glyphs:
-        raise ValueError("`glyphs` must hold a glyph at least")
+        raise ValueError("`glyphs` must hold at least one glyph")
     pictures = [
         (_as_strokes(glyph.strokes, glyph.name), _as_strokes(glyph.changed, glyph.name))
         for glyph in glyphs

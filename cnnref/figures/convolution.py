@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from cnnref._checks import as_int
+from cnnref._types import ConvPadding, IntOrPair
 from cnnref.figures import _theme as theme
 from cnnref.figures._checks import as_cell, as_matrix, refuse_larger
 from cnnref.figures._grid import (
@@ -39,42 +40,42 @@ def sliding_window(
     input: ArrayLike,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
     groups: int = 1,
     *,
     at: tuple[int, int] = (0, 0),
     filter: int = 0,
     padding_mode: PaddingMode = "constant",
 ) -> Figure:
-    r"""Draw how one cell of a convolution's output comes about.
+    r"""Draw how one cell of a convolution's output is computed.
 
-    One row a channel: the padded input with the window on it, the filter, the sum of the window's
-    products with the filter. To the right the sums add up to the output's cell, with $d$ the
-    dilation, $s$ the stride and $x$ the padded input:
+    There is one row per channel: the padded input with the window on it, the filter, and the sum of
+    the window's products with the filter. On the right, the sums add up to the output cell, where
+    $d$ is the dilation, $s$ the stride and $x$ the padded input:
 
     $$\text{out}_{i,j} = b + \sum_c \sum_{m,n} w_{c,m,n}\; x_{c,\, s i + d m,\, s j + d n}$$
 
-    Padding cells are hatched. With a dilation above 1 the cells that are read are ringed. Numbers
-    of up to two characters are drawn in full size; longer ones shrink their whole matrix.
+    Padding cells are hatched. If the dilation is above 1, the cells that are read are ringed. A
+    number of more than two characters makes all numbers of its matrix smaller.
 
     Args:
         input: One image, (C, H, W) or (1, C, H, W).
         weight: Filters, (O, C / groups, kH, kW).
-        bias: One number a filter, (O,).
+        bias: One number per filter, (O,).
         stride: Int or (height, width).
         padding: Int, (height, width), "valid", "same" or ((top, bottom), (left, right)).
         dilation: Int or (height, width).
-        groups: Number of groups; only the channels that the filter reads are drawn.
-        at: Row and column of the output cell, counted from 0. (The labels count from 1.)
-        filter: Which filter, counted from 0.
+        groups: Number of groups. Only the channels that the filter reads are drawn.
+        at: Row and column of the output cell, counted from 0. The labels count from 1.
+        filter: Index of the filter, counted from 0.
         padding_mode: "constant" (zeros), "reflect", "replicate" or "circular".
 
     Raises:
-        ValueError: If the convolution's arguments do not fit, ``at`` or ``filter`` lies outside
-            the output, or there is too much to read: more than one image, a padded side above 9,
-            a filter or output side above 9, more than 4 channels.
+        ValueError: If the convolution's arguments do not fit together, ``at`` or ``filter`` lies
+            outside the output, or there is too much to read: more than one image, more than 4
+            channels, or a padded input, filter or output with a side above 9.
         TypeError: If an argument has the wrong type.
     """
     checked = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
@@ -98,7 +99,7 @@ def sliding_window(
         for m, n in np.ndindex(*kernel.shape[1:])
     ]  # fmt: skip
     rows, columns = zip(*taps, strict=True)
-    # In the output's dtype, so that unsigned or narrow integers add up here as they do there.
+    # In the output's dtype, so that unsigned or narrow integers wrap here as they do there.
     sums = [
         (padded[channel][rows, columns] * kernel[place].ravel()).sum(dtype=checked.dtype)
         for place, channel in enumerate(channels)
@@ -109,7 +110,7 @@ def sliding_window(
 
     padded_height, padded_width = padded.shape[1:]
     block = max(padded_height, kernel.shape[1]) + _HEADING
-    # The heading of a narrow input is wider than the input.
+    # A narrow input is not as wide as its heading.
     filter_x = _MARGIN + max(padded_width + 0.9, 5.1)
     sum_x = filter_x + kernel.shape[2] + 0.25
     output_x = sum_x + 2.35
@@ -119,7 +120,7 @@ def sliding_window(
     if dilated:
         shown.append("read")
     key_bottom = _HEADING + key_height(shown)
-    # The total stands beside the middle channel, below the key, with the output under it.
+    # The total is next to the middle channel and below the key, with the output under it.
     middle = max((len(channels) * block + _HEADING) / 2, key_bottom + 0.9)
     output_y = middle + (2.6 if bias is None else 3.5)
     right = max(output_x + output.shape[1], output_x + 4)
@@ -180,7 +181,7 @@ def _check_readable(
 
 
 def _gather(axes: Axes, centres: Sequence[float], x: float, middle: float) -> None:
-    # A bracket that collects the channels' sums and points at the total.
+    # A bracket that joins the channels' sums and points to the total.
     ends = [((x - 0.35, y), (x, y)) for y in centres]
     ends.append(((x, min(*centres, middle)), (x, max(*centres, middle))))
     ends.append(((x, middle), (x + 0.1, middle)))
@@ -204,11 +205,12 @@ def _total(
 
 
 def cross_correlation_versus_convolution(input: ArrayLike, weight: ArrayLike) -> Figure:
-    r"""Draw the same filter as it is and flipped, each with the output it gives.
+    r"""Draw a filter as it is and flipped, each with its output.
 
-    Left, what CNN layers compute and call convolution, $\sum_{m,n} w_{m,n}\, x_{i+m,\,j+n}$: a
-    cross-correlation. Right, the convolution of mathematics, with the filter turned by half a
-    turn. The outlined cell is the same number of the filter in both.
+    On the left is what CNN layers compute and call convolution,
+    $\sum_{m,n} w_{m,n}\, x_{i+m,\,j+n}$, which is a cross-correlation. On the right is the
+    convolution of mathematics, with the filter turned by half a turn. The outlined cell is the same
+    number of the filter in both.
 
     Args:
         input: One channel, (H, W).

@@ -30,7 +30,7 @@ from cnnref.ops.convolution_matrix import im2col, toeplitz_matrix
 
 __all__ = ["im2col_product", "toeplitz"]
 
-# What a reader can follow by hand, and what fits the width of a page.
+# What a reader can follow by hand, and what fits in the width of a page.
 _MOST_ROWS = 9
 _MOST_SIDE = 16
 _MARGIN = 0.2
@@ -49,22 +49,22 @@ def im2col_product(
 ) -> Figure:
     r"""Draw a convolution as one row times a matrix whose columns are the windows.
 
-    On the left the image with one window on it, and the filter; on the right the matrix of
-    `im2col`, in which that window is a column. Below, the filter written as a row, and under each
-    column the product of the row with it: the output, read row by row.
+    On the left are the image with one window on it, and the filter. On the right is the matrix of
+    `im2col`, in which that window is a column. Below is the filter written as a row, and under each
+    column its product with the row. These products are the output, read row by row.
 
     Args:
         input: One image, (C, H, W) or (1, C, H, W).
         weight: One filter, (1, C, kH, kW).
         stride: As for `conv2d`.
         padding: As for `conv2d`; its cells are hatched.
-        dilation: As for `conv2d`; the cells that are read are ringed when it is above 1.
+        dilation: As for `conv2d`; if it is above 1, the cells that are read are ringed.
         at: Row and column of the window's output cell, counted from 0.
 
     Raises:
-        ValueError: If the arguments do not fit, ``at`` lies outside the output, or there is too
-            much to read: more than one image or filter, more than 9 numbers in a window, or more
-            columns than fit the width of a page.
+        ValueError: If the arguments do not fit together, ``at`` lies outside the output, or there
+            is too much to read: more than one image or filter, more than 9 numbers in a window, or
+            more columns than fit in the width of a page.
         TypeError: If an argument has the wrong type.
     """
     a = check_conv2d(input, weight, None, stride, padding, dilation, 1)
@@ -77,7 +77,7 @@ def im2col_product(
     columns = im2col(padded, a.weight.shape[2:], a.stride, 0, a.dilation)
     channels, (taps, windows) = len(padded), columns.shape
     pads = padding_mask(padded.shape[1:], a.padding)
-    # Which pixels of the padded image are padding, window by window: the same unfolding.
+    # The mask of the padding, unfolded like the image, says which cells of the columns are padding.
     column_pads = im2col(
         np.broadcast_to(pads, padded.shape).astype(np.int8), a.weight.shape[2:],
         a.stride, 0, a.dilation,
@@ -98,10 +98,10 @@ def im2col_product(
     if width > theme.WIDTH or max(taps, padded.shape[1]) > _MOST_ROWS:
         raise ValueError(
             f"{taps} numbers in each of {windows} windows, of an image padded to "
-            f"{channels}×{padded.shape[1]}×{padded.shape[2]}, are too many to be read in a figure"
+            f"{channels}×{padded.shape[1]}×{padded.shape[2]}, are too many to read in a figure"
         )
     filter_y = _HEADING + padded.shape[1] + 1.4
-    # The columns end where the filter ends, so that they stand right above their products.
+    # The columns end where the filter ends, so that they are directly above their products.
     row_y = max(filter_y + a.weight.shape[2], _HEADING + taps) + 1.7
     columns_y = row_y - 1.7 - taps
     output_y = row_y + 2.4
@@ -170,9 +170,9 @@ def toeplitz(
 ) -> Figure:
     r"""Draw the matrix $T$ of a convolution of one channel with one filter.
 
-    A row is a cell of the output, a column a pixel of the image. Cells that are zero whatever the
-    weights are stay empty. Thick lines part the blocks: one block for each row of the output with
-    each row of the image.
+    Each row is a cell of the output and each column a pixel of the image. Cells that are zero for
+    all weights are left empty. Thick lines separate the blocks: there is one for each row of the
+    output and each row of the image.
 
     Args:
         weight: One filter, a matrix (kH, kW).
@@ -180,18 +180,18 @@ def toeplitz(
         stride: As for `conv2d`.
         padding: As for `conv2d`.
         dilation: As for `conv2d`.
-        letters: Write a, b, c … for the weights instead of their values.
+        letters: Whether to write a, b, c … for the weights instead of their values.
 
     Raises:
-        ValueError: If the arguments do not fit, or there is too much to read: more than 16 pixels
-            or output cells, or more than 26 weights.
+        ValueError: If the arguments do not fit together, or there is too much to read: more than 16
+            pixels or output cells, or more than 26 weights.
         TypeError: If an argument has the wrong type.
     """
     kernel = as_matrix(weight, "weight")
     if kernel.size > len(string.ascii_lowercase):
         raise ValueError(f"`weight` has {kernel.size} cells: the figure draws at most 26")
     size = as_pair(input_size, "input_size", 1)
-    # Which weight stands where: numbered from 1, so that 0 means none does.
+    # The weight in each cell, numbered from 1, so that 0 means that there is none.
     numbered = np.arange(1, kernel.size + 1).reshape(1, 1, *kernel.shape)
     which = toeplitz_matrix(numbered, size, stride, padding, dilation)
     for count, name in ((which.shape[1], "pixels"), (which.shape[0], "output cells")):

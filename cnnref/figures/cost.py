@@ -16,19 +16,19 @@ __all__ = ["parameters_against_macs"]
 _MARGIN = 0.2
 _NAMES = 3.2
 _BAR = 3.9  # width of the longest bar
-_NUMBER = 2.6  # room for the number behind it
+_NUMBER = 2.6  # room for the number after it
 _GAP = 0.4
 _MOST_LAYERS = 40
 
 
 def parameters_against_macs(cost: Cost) -> Figure:
-    """Draw each layer's parameters and multiply-adds as two bars with their numbers.
+    """Draw the parameters and multiply-adds of each layer as two bars with their numbers.
 
-    Left the parameters, right the MACs, each to its own scale: the longest bar is the largest
-    layer. Layers without weights are left out; a block of paths is one layer.
+    Parameters are on the left and MACs on the right, each on its own scale, on which the longest
+    bar is the largest layer. Layers without weights are left out. `Branches` count as one layer.
 
     Args:
-        cost: A network's cost.
+        cost: The cost of a network.
 
     Raises:
         ValueError: If no layer has weights, or more than 40 have.
@@ -55,9 +55,9 @@ def parameters_against_macs(cost: Cost) -> Figure:
 
 
 def short(count: int) -> str:
-    """Write a large count with three digits and its unit: k, M or G."""
+    """Write a large count with three digits and a unit: k, M or G."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        # From 999.5 of the smaller unit on, three digits would read 1000.
+        # 999.5 or more of the smaller unit would be rounded to 1000, which has four digits.
         if count >= size - size // 2000:
             value = count / size
             places = 2 if value < 9.995 else 1 if value < 99.95 else 0

@@ -22,18 +22,19 @@ _HEADING = 0.95
 def patches_and_filter(
     input: ArrayLike, weight: ArrayLike, cell: tuple[int, int] = (0, 0)
 ) -> Figure:
-    """Draw a patch and a filter as two vectors, and the cell that their dot product becomes.
+    """Draw a patch and a filter as two vectors, and the output cell that is their dot product.
 
-    Above, the channels of the image with the patch outlined. Below, the patch and the filter, each
-    written as one row of numbers for each channel, and the activation map.
+    At the top are the channels of the image with the patch outlined. Below are the patch and the
+    filter, each written as one row of numbers per channel, and the activation map.
 
     Args:
-        input: The image, (C, H, W); all channels have to fit side by side.
-        weight: One filter, (1, C, kH, kW), with at most nine cells a channel.
+        input: The image, (C, H, W). All channels must fit next to each other.
+        weight: One filter, (1, C, kH, kW), with at most nine cells per channel.
         cell: Row and column of the output cell, counted from 0.
 
     Raises:
-        ValueError: If shapes do not fit together or the figure, or the cell is not in the map.
+        ValueError: If the shapes do not fit together or do not fit in the figure, or the cell lies
+            outside the map.
         TypeError: If an argument is of the wrong kind.
     """
     checked = check_conv2d(input, weight, None, 1, 0, 1, 1)
@@ -45,7 +46,7 @@ def patches_and_filter(
     if height * width > 9 or channels * (columns + 1) - 1 > theme.WIDTH - 2 * _MARGIN:
         raise ValueError(
             f"an image of {channels}×{rows}×{columns} with a filter of {height}×{width} does not "
-            "fit the figure"
+            "fit in the figure"
         )
     output = conv2d(image, filters[None])[0]
     row, column = as_int(cell[0], "cell", 0), as_int(cell[1], "cell", 0)
@@ -88,13 +89,13 @@ def patches_and_filter(
 
 
 def shapes(layers: Sequence[tuple[str, Sequence[int]]]) -> Figure:
-    """Draw the side and the number of channels of a network's maps, one line a layer.
+    """Draw the side and the number of channels of a network's maps, one line per layer.
 
     Args:
         layers: Pairs of a name and a shape (C, H, W), first to last.
 
     Raises:
-        ValueError: If there are none, or a shape has not three numbers of at least 1.
+        ValueError: If there are no layers, or a shape is not three numbers of at least 1.
         TypeError: If a shape does not hold integers.
     """
     if not layers:
@@ -110,7 +111,7 @@ def shapes(layers: Sequence[tuple[str, Sequence[int]]]) -> Figure:
     longest = max(len(name) for name, *_ in found)
     name_width = 0.32 * longest + 0.5
     bar = (theme.WIDTH - 2 * _MARGIN - name_width - 1.0) / 2
-    # The number stands behind its bar: the longest bar leaves room for it.
+    # The number is after its bar, so the longest bar leaves room for it.
     drawn = bar - 2.0
     left, right = _MARGIN + name_width, _MARGIN + name_width + bar + 1.0
     figure, axes = theme.canvas(theme.WIDTH, _HEADING + len(found) + _MARGIN)
@@ -138,12 +139,11 @@ def patch_rows(rows: Sequence[tuple[str, Sequence[ArrayLike]]]) -> Figure:
     """Draw small colour pictures of one size in rows, each row under a line of text.
 
     Args:
-        rows: Pairs of a heading and the row's pictures, uint8 arrays (H, W, 3); at most six, in
-            each row pictures of one shape.
+        rows: Pairs of a heading and the row's pictures, one to six uint8 arrays (H, W, 3).
 
     Raises:
         ValueError: If there are no rows, a row has no picture or more than six, or a picture has
-            another shape.
+            the wrong shape.
         TypeError: If a picture is not uint8.
     """
     if not rows:

@@ -1,4 +1,4 @@
-"""Dilation, drawn: a filter whose cells are spread out reads as few cells over a wider window."""
+"""Dilation, drawn: a filter that is spread out reads as many cells over a wider window."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from cnnref._checks import as_int, as_pair, as_sides
+from cnnref._types import IntOrPair, Padding
 from cnnref.figures import _theme as theme
 from cnnref.figures._checks import as_cell, as_matrix, refuse_larger
 from cnnref.figures._grid import (
@@ -33,15 +34,15 @@ _HEADING = 0.95
 
 def dilated_window(
     input: ArrayLike,
-    kernel_size: object,
-    dilation: object,
-    padding: object = 0,
+    kernel_size: IntOrPair,
+    dilation: IntOrPair,
+    padding: Padding = 0,
     at: tuple[int, int] = (0, 0),
 ) -> Figure:
     r"""Draw which cells a dilated window reads at one place (stride 1).
 
-    The outline is the window that the filter reaches, $d(k-1)+1$ cells a side; the rings are the
-    $k \times k$ cells that it reads. To the right these cells stand together.
+    The outline is the window that the filter spans, $d(k-1)+1$ cells on each side. Rings mark the
+    $k \times k$ cells that it reads. On the right these cells are gathered.
 
     Args:
         input: One channel, (H, W).
@@ -92,11 +93,11 @@ def dilated_window(
 
 
 def reach(kernel_size: int = 3, dilations: Sequence[int] = (1, 2, 3)) -> Figure:
-    r"""Draw one filter at several dilations: the same cells read, over a growing window.
+    r"""Draw one filter at several dilations: it reads as many cells, over a growing window.
 
     Args:
         kernel_size: Side $k$ of the square filter.
-        dilations: The dilations $d$; the window reaches $d(k-1)+1$ cells a side.
+        dilations: The dilations $d$. The window spans $d(k-1)+1$ cells on each side.
 
     Raises:
         ValueError: If a number is below 1, there is no dilation, or a window's side is above 17.
@@ -115,7 +116,7 @@ def reach(kernel_size: int = 3, dilations: Sequence[int] = (1, 2, 3)) -> Figure:
     places: list[tuple[float, float]] = []
     x, y, row_height = 0.0, heading, 0
     for side in sides:
-        # The window's words need 3.6 cells even where the window is smaller.
+        # The text needs 3.6 cells, even if the window is narrower.
         width = max(side, 3.6)
         if x and x + width > theme.WIDTH:
             x, y, row_height = 0.0, y + row_height + heading, 0

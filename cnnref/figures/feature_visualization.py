@@ -1,4 +1,4 @@
-"""Gradient ascent on an image, drawn: pictures with their titles, and a hill with ways up it."""
+"""Gradient ascent on an image, drawn: pictures with titles, and a hill with paths up it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["hill", "wall"]
 _MARGIN = 0.2
 _GAP = 0.25
 _TITLE = 0.85
-# Colours on a picture are no colours of the theme, since the picture does not follow it either.
+# A picture does not follow the page's palette, so colours drawn on it are not those of the theme.
 _HALO, _WAY = "#ffffff", "#b83c0a"
 
 
@@ -28,12 +28,12 @@ def wall(pictures: Sequence[tuple[str, ArrayLike]], columns: int = 4) -> Figure:
     """Draw colour pictures in rows, each under its title.
 
     Args:
-        pictures: Pairs of a title and a uint8 array (H, W, 3); all of one shape.
-        columns: Pictures a row, one to six.
+        pictures: Pairs of a title and a uint8 array (H, W, 3), all of one shape.
+        columns: Pictures per row, one to six.
 
     Raises:
         ValueError: If there are no pictures, shapes differ, or `columns` is out of range.
-        TypeError: If a picture is not uint8, or `columns` no integer.
+        TypeError: If a picture is not uint8, or `columns` is not an integer.
     """
     number = as_int(columns, "columns", 1)
     if number > 6:
@@ -65,16 +65,16 @@ def hill(
     *,
     axis_names: tuple[str, str] = ("first pixel", "second pixel"),
 ) -> Figure:
-    """Draw a response over two pixels as a shaded map, and ways of an ascent on it.
+    """Draw a response to two pixels as a shaded map, with the paths of several ascents on it.
 
     Args:
-        heights: Responses, (rows, columns), at evenly spaced values from 0 to 1: the first pixel
-            grows with the column, the second with the row, which is drawn upwards.
-        ways: Pairs of a title and points (steps, 2), each the two pixels' values.
-        axis_names: What stands along the two axes.
+        heights: Responses, (rows, columns), at evenly spaced values from 0 to 1. The first pixel
+            grows with the column and the second with the row. Rows are drawn upwards.
+        ways: Pairs of a title and points, (steps, 2), each with the values of the two pixels.
+        axis_names: The names of the two axes.
 
     Raises:
-        ValueError: If shapes are wrong, or a point lies outside 0 to 1.
+        ValueError: If a shape is wrong, or a point does not lie between 0 and 1.
         TypeError: If an array does not hold real numbers.
     """
     values = as_picture(heights, "heights")
@@ -128,7 +128,7 @@ def hill(
 
 
 def _scale(axes: Axes, x: float, y: float, height: float, low: float, high: float) -> None:
-    """Draw the bar that says which shade is which response."""
+    """Draw the bar that shows which shade stands for which response."""
     bar = np.linspace(high, low, 64)[:, None]
     with theme.rc_context():
         artist = axes.imshow(

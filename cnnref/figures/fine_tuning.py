@@ -23,12 +23,12 @@ _MOST = 12
 
 
 def two_phases(base: Sequence[tuple[str, int]], head: int, top: int) -> Figure:
-    """Draw the parts of a network, the head uppermost, and what trains in each of two phases.
+    """Draw the parts of a network, with the head at the top, and which train in each phase.
 
     The parts that train in neither phase share one row. Frozen parts are hatched.
 
     Args:
-        base: Name and number of parameters of each part of the base, from the input on.
+        base: Name and number of parameters of each part of the base, starting at the input.
         head: Number of parameters of the head.
         top: How many parts, counted from the head, train in the second phase.
 

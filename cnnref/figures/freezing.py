@@ -15,7 +15,7 @@ from cnnref.figures._grid import draw_grid
 __all__ = ["one_step"]
 
 _MARGIN = 0.2
-_GAP = 2.7  # room for the sign and the rate between two matrices
+_GAP = 2.7  # room for the sign and the learning rate between two matrices
 _MOST = 3
 
 
@@ -24,13 +24,13 @@ def one_step(
 ) -> Figure:
     r"""Draw what one step of gradient descent does to a base, under several heads.
 
-    The network is $y = v \cdot (W x)$ with base $W$ and head $v$, the loss
-    $\frac12 (y - t)^2$. A row for each head: the base, its gradient
+    The network is $y = v \cdot (W x)$ with base $W$ and head $v$. The loss is
+    $\frac12 (y - t)^2$. There is one row per head: the base, its gradient
     $(y - t)\, v\, x^\top$, and the base after the step.
 
     Args:
         base: W, (rows, columns), at most 3 × 3.
-        heads: One v a row of the figure, each (rows,).
+        heads: One v for each row of the figure, each (rows,).
         input: x, (columns,).
         target: t.
         rate: Learning rate.
@@ -59,7 +59,7 @@ def one_step(
         if v.shape != (rows,):
             raise ValueError(f"`heads[{place}]` has shape {v.shape}; it must be ({rows},)")
         error = float(v @ weights @ x - target)
-        # The sum with 0 turns the -0.0 of a product into 0.
+        # Adding 0 turns a -0.0 among the products into 0.
         gradient = error * np.outer(v, x) + 0.0
         after = np.round(weights - rate * gradient, 12) + 0.0
         top = 1.1 + place * line

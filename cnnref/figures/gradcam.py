@@ -1,4 +1,4 @@
-"""Maps of evidence, drawn: laid over their photograph, and their weighted sum by numbers."""
+"""Maps of evidence, drawn: over their photograph, and as a weighted sum in numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from cnnref._checks import as_array, as_int
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import draw_grid
-from cnnref.figures._picture import draw_colours
+from cnnref.figures._picture import as_colours, draw_colours
 
 __all__ = ["overlays", "weighted_sum"]
 
@@ -34,28 +34,25 @@ def overlays(
     columns: int = 3,
     title: str = "photograph",
 ) -> Figure:
-    """Draw maps over a photograph, the photograph first, with a bar that says what colours mean.
+    """Draw a photograph, then maps over it, with a bar that shows what the colours mean.
 
-    Under a map the photograph is grey, and shines through; the bar shows the map's own colours.
+    Under a map the photograph is grey and shines through. The bar shows the colours of the map
+    without the photograph.
 
     Args:
         photograph: uint8, (H, W, 3).
-        maps: Pairs of a heading and a map (H, W), without negative numbers.
-        scale: Whether the brightest colour is the largest number of all maps (`common`), so that
-            they can be compared, or of each map by itself (`own`).
-        columns: Pictures a row, the photograph counted.
+        maps: Pairs of a heading and a map (H, W) without negative numbers.
+        scale: Whether the brightest colour stands for the largest number of all maps (`common`), so
+            that they can be compared, or of each map (`own`).
+        columns: Pictures per row, including the photograph.
         title: Heading of the photograph.
 
     Raises:
-        TypeError: If the photograph is not uint8, or a map holds no real numbers.
-        ValueError: If a shape is wrong, a map holds a negative number or none that is finite, there
+        TypeError: If the photograph is not uint8, or a map does not hold real numbers.
+        ValueError: If a shape is wrong, a map holds a number that is negative or not finite, there
             are no maps, or `scale` is another word.
     """
-    picture: NDArray[Any] = np.asarray(photograph)
-    if picture.dtype != np.uint8:
-        raise TypeError(f"`photograph` has dtype {picture.dtype}; it must be uint8")
-    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise ValueError(f"`photograph` has shape {picture.shape}; it must be (H, W, 3)")
+    picture = as_colours(photograph, "photograph")
     if not maps:
         raise ValueError("`maps` is empty")
     if scale not in ("common", "own"):
@@ -93,15 +90,15 @@ def overlays(
 
 
 def weighted_sum(maps: ArrayLike, weights: ArrayLike, *, heading: str = "weight × map") -> Figure:
-    """Draw small maps, each with its weight before it, their sum, and the sum after a ReLU.
+    """Draw small maps with their weights, their weighted sum, and the sum after a ReLU.
 
     Args:
         maps: (C, H, W), with at most three columns and four channels.
         weights: (C,).
-        heading: What stands above the maps.
+        heading: The heading of the maps.
 
     Raises:
-        TypeError: If an argument holds no real numbers.
+        TypeError: If an argument does not hold real numbers.
         ValueError: If a shape is wrong or too large for the figure.
     """
     channels, factors = as_array(maps, "maps"), as_array(weights, "weights")
@@ -112,7 +109,7 @@ def weighted_sum(maps: ArrayLike, weights: ArrayLike, *, heading: str = "weight 
         )
     count, rows, columns = channels.shape
     if count > 4 or columns > 3 or rows > 4:
-        raise ValueError(f"`maps` of shape {channels.shape} does not fit the figure")
+        raise ValueError(f"`maps` (of shape {channels.shape}) does not fit in the figure")
     total = np.tensordot(factors, channels, axes=1)
     weight_width = 2.0
     sums = _MARGIN + weight_width + columns + 1.3
@@ -143,7 +140,7 @@ def _as_map(value: ArrayLike, picture: NDArray[Any]) -> NDArray[Any]:
     values = as_array(value, "maps")
     if values.shape != picture.shape[:2]:
         raise ValueError(
-            f"`maps` holds a map of shape {values.shape}; it must be that of the photograph, "
+            f"`maps` holds a map of shape {values.shape}; it must have that of the photograph, "
             f"{picture.shape[:2]}"
         )
     if not np.isfinite(values).all() or values.min() < 0:
@@ -155,14 +152,14 @@ def _draw(
     axes: Axes, colours: NDArray[Any], corner: tuple[float, float], width: float, height: float,
     *, name: str,
 ) -> None:  # fmt: skip
-    # A phone shows no more, and the page stays light.
+    # A phone shows no more pixels, and the page stays small.
     step = -(-max(colours.shape[:2]) // _MOST_PIXELS)
     shown = np.round(colours[::step, ::step] * 255).astype(np.uint8)
     draw_colours(axes, shown, corner, (width, height), name=name)
 
 
 def _bar(axes: Axes, x: float, y: float, width: float, largest: float) -> None:
-    """Draw the colours from 0 to the largest number, with both numbers at the ends."""
+    """Draw the colours from 0 to the largest number, with a number at each end."""
     left, right = x + 0.7, x + width - 1.7
     colours = mpl.colormaps["viridis"](np.linspace(0, 1, 256))[None, :, :3]
     _draw(axes, colours.repeat(8, axis=0), (left, y), right - left, _BAR, name="bar")

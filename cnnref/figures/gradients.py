@@ -1,4 +1,4 @@
-"""The gradients of a convolution, drawn: what slides over what."""
+"""The gradients of a convolution, drawn as convolutions: what slides over what."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def gradient_to_input(
     *,
     at: tuple[int, int] = (0, 0),
 ) -> Figure:
-    r"""Draw one cell of the gradient to the input: the flipped filter over the output gradient.
+    r"""Draw one cell of the gradient with respect to the input: a flipped filter slides.
 
-    Left the output gradient with its cells a stride apart and k − 1 zeros around it (hatched); a
-    window of the filter's size slides over it by one. In the middle the filter, flipped both ways.
-    Right the gradient to the input:
+    On the left is the output gradient with its cells a stride apart and k − 1 zeros around it
+    (hatched). A window of the filter's size slides over it in steps of 1. In the middle is the
+    filter, flipped both ways. On the right is the gradient with respect to the input:
 
     $$\frac{\partial L}{\partial x_{y,x}} =
     \sum_{u,v} w_{k-1-u,\,k-1-v}\; \text{spread}_{y+u,\,x+v}$$
 
     Args:
         weight: One filter, (kH, kW).
-        output_grad: Gradient to the output of one filter, (oH, oW).
+        output_grad: Gradient with respect to the output of one filter, (oH, oW).
         stride: Stride of the convolution.
-        input_size: Height and width of the input. None: the smallest that fits.
-        at: Row and column of the input's pixel, from 0.
+        input_size: Height and width of the input. None means the smallest that fits.
+        at: Row and column of the pixel of the input, counted from 0.
 
     Raises:
         ValueError: If an argument is not a matrix, ``input_size`` does not fit, ``at`` lies outside
-            the input, or a side is too long to read (above 9).
+            the input, or a side is above 9.
         TypeError: If an argument has the wrong type.
     """
     kernel, grad = as_matrix(weight, "weight"), as_matrix(output_grad, "output_grad")
@@ -83,23 +83,23 @@ def gradient_to_weight(
     *,
     at: tuple[int, int] = (0, 0),
 ) -> Figure:
-    r"""Draw one cell of the gradient to the weight: the output gradient over the input.
+    r"""Draw one cell of the gradient with respect to the weight: the output gradient slides.
 
-    Left the input with a window of the output gradient's cells, a stride apart; in the middle the
-    output gradient, as it is; right the gradient to the weight:
+    On the left is the input with a window of the output gradient's cells, a stride apart. In the
+    middle is the output gradient. On the right is the gradient with respect to the weight:
 
     $$\frac{\partial L}{\partial w_{u,v}} = \sum_{i,j} g_{i,j}\; x_{u + s i,\, v + s j}$$
 
     Args:
         input: One channel, (H, W).
-        output_grad: Gradient to the output of one filter, (oH, oW).
+        output_grad: Gradient with respect to the output of one filter, (oH, oW).
         stride: Stride of the convolution.
-        kernel_size: Height and width of the filter. None: the largest that fits.
-        at: Row and column of the weight, from 0.
+        kernel_size: Height and width of the filter. None means the largest that fits.
+        at: Row and column of the weight, counted from 0.
 
     Raises:
         ValueError: If an argument is not a matrix, ``kernel_size`` does not fit, ``at`` lies
-            outside the filter, or a side is too long to read (above 9).
+            outside the filter, or a side is above 9.
         TypeError: If an argument has the wrong type.
     """
     image, grad = as_matrix(input, "input"), as_matrix(output_grad, "output_grad")
@@ -128,7 +128,7 @@ def _figure(
         refuse_larger(matrix.shape, _MOST_CELLS, "matrix")
     taps = [(row + i * step[0], column + j * step[1]) for i, j in np.ndindex(*sliding.shape)]
     reach = (taps[-1][0] - taps[0][0] + 1, taps[-1][1] - taps[0][1] + 1)
-    # The headings are wider than small matrices.
+    # Small matrices are not as wide as their headings.
     x = _MARGIN
     starts = []
     for matrix, least in zip(matrices, (4.8, 2.9, 4.4), strict=True):

@@ -1,4 +1,4 @@
-"""Which channels a filter reads, drawn; and a 1×1 convolution as dot products over channels."""
+"""The channels that each filter reads, and 1×1 convolution as dot products over channels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
     """A convolution layer as `connections` draws it.
 
     Attributes:
-        name: What stands above it.
+        name: The heading.
         in_channels: Number of input channels.
         out_channels: Number of filters.
         kernel_size: Side of the filters, in pixels.
@@ -43,14 +43,14 @@ class Layer(NamedTuple):
 
 
 def connections(layers: Iterable[Layer]) -> Figure:
-    r"""Draw which input channels each filter reads, one block matrix a layer, two abreast.
+    r"""Draw which input channels each filter reads, as one block matrix per layer.
 
-    A row is a filter, a column an input channel. Where the filter reads the channel, the cell is
-    filled and divided into the k×k weights that lie between the two; elsewhere it is empty.
-    Beneath stands the number of weights.
+    Each row is a filter and each column an input channel. If the filter reads the channel, the cell
+    is filled and divided into the k×k weights that connect the two. Otherwise it is empty. The
+    number of weights is below the matrix.
 
     Args:
-        layers: The layers, at most 6 channels and filters each.
+        layers: The layers, each with at most 6 channels and filters. Two fit next to each other.
 
     Raises:
         ValueError: If there is no layer, a number is below 1, `groups` does not divide the
@@ -129,8 +129,8 @@ def _checked(layer: Layer) -> Layer:
 def dot_product(input: ArrayLike, weight: ArrayLike, at: tuple[int, int] = (0, 0)) -> Figure:
     r"""Draw a 1×1 convolution at one pixel: each filter is a dot product over all channels.
 
-    Left, the channels of the input with the pixel outlined. Right, the same numbers as a column:
-    the matrix of the filters times that column is the column of the outputs.
+    On the left are the channels of the input with the pixel outlined. On the right the pixel is a
+    column: the matrix of the filters times this column is the column of the outputs.
 
     Args:
         input: One image, (C, H, W) or (1, C, H, W).
@@ -157,7 +157,7 @@ def dot_product(input: ArrayLike, weight: ArrayLike, at: tuple[int, int] = (0, 0
     output = conv2d(image, checked.weight)[:, row, column]
 
     block = rows + 1.1
-    # The headings of the matrix and of its columns are wider than they are.
+    # A small matrix or column is not as wide as its heading.
     matrix_x = _MARGIN + max(columns, 4.2) + 1.5
     vector_x = matrix_x + max(channels, 2.6) + 0.7
     output_x = vector_x + 2.1

@@ -36,18 +36,18 @@ _MOST_GRIDS = 6
 
 
 def branches(block: Branches, input_shape: Sequence[int]) -> Figure:
-    """Draw the paths of a block side by side, each layer a box with the channels it gives.
+    """Draw the paths of a block next to each other, each layer as a box with its output channels.
 
-    The input is on top, what the block gives at the bottom. Layers that change no shape and have
-    no window (ReLU, batch norm) are not drawn.
+    The input is at the top and the output at the bottom. Layers that have no window and keep the
+    shape (ReLU, batch norm) are not drawn.
 
     Args:
-        block: At most four paths, joined side by side or by a sum.
+        block: At most four paths, concatenated or added.
         input_shape: (C, H, W).
 
     Raises:
-        TypeError: If `block` is another layer.
-        ValueError: If it has more than four paths, or a layer cannot read what reaches it.
+        TypeError: If `block` is not a `Branches`.
+        ValueError: If it has more than four paths, or a layer cannot take its input.
     """
     if not isinstance(block, Branches):
         raise TypeError(f"`block` (={block!r}) must be a `Branches`")
@@ -67,7 +67,7 @@ def branches(block: Branches, input_shape: Sequence[int]) -> Figure:
     for place, column in enumerate(columns):
         middle = _MARGIN + _COLUMN * (place + 0.5)
         y = _MARGIN + _BOX
-        # A short path stands at the bottom, where the wider filters of the others stand too.
+        # A short path is at the bottom, next to the wider filters of the others.
         start = last - step * len(column)
         arrow(axes, (middle, y), (middle, start if column else last))
         for row, (layer, channels) in enumerate(column):
@@ -114,14 +114,14 @@ def _times(shape: Shape) -> str:
 
 
 def branch_maps(image: ArrayLike, maps: Mapping[str, ArrayLike]) -> Figure:
-    """Draw an image's channels, and below them the channels that each branch makes of it.
+    """Draw the channels of an image, and below them the output channels of each branch.
 
     Args:
         image: (C, H, W), at most three channels of at most 4×4.
-        maps: For each branch its heading and its output, (C, H, W); six channels in all at most.
+        maps: The output of each branch, (C, H, W), by its heading; at most six channels in all.
 
     Raises:
-        ValueError: If a map has another shape, or there are too many or too large ones.
+        ValueError: If a map has the wrong shape or is too large, or there are too many.
         TypeError: If an argument does not hold real numbers.
     """
     channels = _as_maps(image, "image")

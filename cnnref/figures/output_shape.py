@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cnnref._checks import as_int, as_padding, as_pair
+from cnnref._types import ConvPadding, IntOrPair
 from cnnref.figures import _theme as theme
 from cnnref.figures._grid import (
     KeyEntry,
@@ -24,7 +25,7 @@ __all__ = ["floor_drops", "unread_grid"]
 
 _MARGIN = 0.2
 _MOST_GRID_CELLS = 16
-# An axis of more positions than this is elided in the middle: a part at each end is drawn.
+# Of an axis with more positions than this, only a part at each end is drawn.
 _MOST_POSITIONS = 15
 _PART = 7
 _BREAK = 1.6
@@ -37,9 +38,9 @@ def floor_drops(
     r"""Draw the windows along one axis as bars above the pixels, and what the floor drops.
 
     The number of windows is $\lfloor (n + 2p - d(k-1) - 1)/s \rfloor + 1$. Each bar is a window,
-    numbered from 1 in its first cell; its tinted cells are the ones it reads. Pixels are numbered
-    from 1, padding cells are hatched, and pixels that no window reads are crossed out. A long axis
-    is drawn at both ends, without its middle.
+    with its number, counted from 1, in its first cell. It reads the tinted cells. Pixels are
+    numbered from 1, padding cells are hatched, and pixels that no window reads are crossed out. Of
+    a long axis only the two ends are drawn.
 
     Args:
         input_size: Number of pixels $n$.
@@ -61,7 +62,7 @@ def floor_drops(
     parts = _parts(positions, window, step)
     unread = np.flatnonzero(unread_pixels((1, size), (1, kernel), (1, step), (0, pad), (1, gap))[0])
 
-    # Windows on one level never touch: the levels are taken in turn.
+    # The levels take turns, so that windows on one level never touch.
     levels = min(math.ceil(window / step), windows)
     bars_y, pixels_y = 3.0, 3.0 + levels * _LEVEL + 0.35
     shown: list[KeyEntry] = ["padding"] if pad else []
@@ -69,7 +70,7 @@ def floor_drops(
         shown.append("unread")
     columns = _columns(parts)
     width = max(max(columns.values()) + 1, 13.0)
-    # Crossed out pixels have their numbers on a line of their own, under the cells.
+    # The numbers of crossed-out pixels have their own line under the cells.
     words_y = pixels_y + (2.3 if len(unread) else 1.4)
     key_y = words_y + 0.8
     bottom = key_y + key_height(shown) if shown else words_y + 0.4
@@ -92,7 +93,7 @@ def floor_drops(
             _bar(axes, _MARGIN + columns[start], y, index + 1, window, gap)
 
     crossed = {int(pixel) + pad for pixel in unread}
-    # Positions left over in the padding are dropped like pixels, but nothing is lost with them.
+    # Padding that is left over is dropped as pixels are, but nothing is lost with it.
     for part in parts:
         pixels = np.array([[position - pad + 1 for position in part]])
         outside = (pixels < 1) | (pixels > size)
@@ -106,7 +107,7 @@ def floor_drops(
         theme.write(axes, x, pixels_y + 0.5, "…", size=16, label="break")
         theme.write(axes, x, (bars_y + pixels_y) / 2 - 0.2, "…", size=16, label="break")
     for position in sorted(crossed & columns.keys()):
-        # The cross stands where the number would: the number goes under the cell.
+        # The cross takes the place of the number, which goes under the cell.
         text = theme.number(position - pad + 1)
         x, points = _MARGIN + columns[position] + 0.5, theme.fit(text, 0.9, theme.LABEL_POINTS)
         theme.write(axes, x, pixels_y + 1.4, text, size=points, label="unread")
@@ -117,10 +118,10 @@ def floor_drops(
 
 
 def _parts(positions: int, window: int, stride: int) -> list[range]:
-    """Return the positions to draw: all of them, or the two ends of a long axis."""
+    """Return the positions to draw: all of them, or both ends of a long axis."""
     if positions <= _MOST_POSITIONS:
         return [range(positions)]
-    # One window more than fits shows the step; what is left over is less than a step.
+    # One window and a step: what is left over at the end is less than a step.
     part = max(_PART, window + stride)
     if 2 * part >= positions and positions <= _MOST_GRID_CELLS:
         return [range(positions)]
@@ -133,7 +134,7 @@ def _parts(positions: int, window: int, stride: int) -> list[range]:
 
 
 def _columns(parts: list[range]) -> dict[int, float]:
-    """Return the x of each position that is drawn."""
+    """Return the x coordinate of each position that is drawn."""
     columns: dict[int, float] = {}
     x = 0.0
     for part in parts:
@@ -143,7 +144,7 @@ def _columns(parts: list[range]) -> dict[int, float]:
 
 
 def _bar(axes: Axes, x: float, y: float, name: int, window: int, dilation: int) -> None:
-    """Draw one window: the cells it reads tinted and framed, its number in the first."""
+    """Draw a window: tint and frame the cells it reads, and write its number in the first."""
     whole = (x + 0.04, y + 0.34, window - 0.08, 0.22)
     boxes(axes, [whole], fill=theme.BG, label="window", edge=theme.WINDOW)
     taps = [(x + 0.04 + tap, y, 0.92, 0.9) for tap in range(0, window, dilation)]
@@ -153,13 +154,13 @@ def _bar(axes: Axes, x: float, y: float, name: int, window: int, dilation: int) 
 
 
 def unread_grid(
-    input_size: object,
-    kernel_size: object,
-    stride: object = 1,
-    padding: object = 0,
-    dilation: object = 1,
+    input_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: ConvPadding = 0,
+    dilation: IntOrPair = 1,
 ) -> Figure:
-    """Draw how many windows read each pixel; pixels that none reads are crossed out.
+    """Draw how many windows read each pixel, and cross out pixels that none reads.
 
     Args:
         input_size: Int or (height, width).

@@ -1,4 +1,4 @@
-"""Padding, drawn: what the cells around an image hold, and on which side the odd one goes."""
+"""Padding, drawn: what the cells around an image contain, and where an odd one goes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from cnnref._checks import as_int, as_sides
+from cnnref._types import Padding
 from cnnref.figures import _theme as theme
 from cnnref.figures._checks import as_matrix, refuse_larger
 from cnnref.figures._grid import draw_grid, outline, padding_mask
@@ -31,8 +32,8 @@ _MODE_NAMES = {
 }
 
 
-def modes(input: ArrayLike, padding: object = 1) -> Figure:
-    """Draw one image padded in the four modes, two by two; padding cells are hatched.
+def modes(input: ArrayLike, padding: Padding = 1) -> Figure:
+    """Draw one image padded in each of the four modes, with the padding hatched.
 
     Args:
         input: One channel, (H, W).
@@ -65,17 +66,17 @@ def modes(input: ArrayLike, padding: object = 1) -> Figure:
 def same_sides(
     kernel_sizes: Sequence[int] = (3, 4), input_size: int = 5, stride: int = 1
 ) -> Figure:
-    """Draw, along one axis, where 'same' padding puts its cells, with the first window on them.
+    """Draw where 'same' padding puts its cells along one axis, with the first window on them.
 
-    Each kernel size has two lines: the odd cell at the end (PyTorch, TensorFlow, ONNX SAME_UPPER)
-    and at the start (ONNX SAME_LOWER). Where the total is even the two lines are equal. The pixels
-    are numbered from 1; padding cells are hatched and hold 0.
+    Each kernel size has two lines: one with the odd cell at the end (PyTorch, TensorFlow, ONNX
+    SAME_UPPER) and one with it at the start (ONNX SAME_LOWER). If the total is even, the two lines
+    are equal. Pixels are numbered from 1. Padding cells are hatched and contain 0.
 
     Args:
-        kernel_sizes: The kernel sizes, each with its own pair of lines.
+        kernel_sizes: The kernel sizes, each with two lines.
         input_size: Number of pixels.
-        stride: Step of the window. Above 1 PyTorch refuses ``padding="same"``; TensorFlow and ONNX
-            pad by the input's size.
+        stride: Step of the window. PyTorch refuses ``padding="same"`` with a stride above 1.
+            TensorFlow and ONNX accept it, and their padding depends on the input's size.
 
     Raises:
         ValueError: If a number is below 1, there is no kernel size, or a line has more than 16
@@ -96,7 +97,7 @@ def same_sides(
     width = before + pixels + max(end for _, end in splits.values())
     if width > _MOST_PIXELS:
         raise ValueError(f"a line of {width} cells is too wide to draw: at most {_MOST_PIXELS}")
-    # PyTorch's "same" knows stride 1 only; TensorFlow and ONNX pad with larger strides too.
+    # PyTorch allows "same" with stride 1 only. TensorFlow and ONNX also pad for larger strides.
     upper = "PyTorch, SAME_UPPER" if step == 1 else "TensorFlow, SAME_UPPER"
     users = {"end": upper, "start": "SAME_LOWER"}
     line, block = 2.1, 2 * 2.1 + 1.2

@@ -1,4 +1,4 @@
-"""Pooling, drawn: windows on the input with their winners, and which windows rounding up adds."""
+"""Pooling, drawn: windows with their largest numbers, and the windows that rounding up adds."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def max_windows(
     *,
     at: tuple[int, int] | None = None,
 ) -> Figure:
-    r"""Draw max pooling: the windows on each channel, the winners ringed, the output beside it.
+    r"""Draw max pooling: each channel with its windows, largest numbers ringed, and the output.
 
-    Without ``at`` every window is outlined, which can be read where they do not overlap. With it
-    one window is outlined, and only its own winner is ringed. Padding cells are hatched and hold
+    With ``at`` one window is outlined and its largest number ringed. Without it every window is
+    outlined, which can be read only if they do not overlap. Padding cells are hatched and contain
     $-\infty$.
 
     Args:
@@ -52,9 +52,9 @@ def max_windows(
         at: Row and column of the output cell whose window is drawn, counted from 0.
 
     Raises:
-        ValueError: If the arguments do not fit, ``at`` lies outside the output, windows overlap
-            and ``at`` is not given, or there is too much to read: more than one image, a padded
-            side above 9, more than 4 channels.
+        ValueError: If the arguments do not fit together, ``at`` lies outside the output, windows
+            overlap and ``at`` is not given, or there is too much to read: more than one image, a
+            padded side above 9, more than 4 channels.
         TypeError: If an argument has the wrong type.
     """
     images, _ = as_images(input)
@@ -105,7 +105,7 @@ def max_windows(
     return figure
 
 
-def _cells(w: Windows, at: object) -> list[Pair]:
+def _cells(w: Windows, at: tuple[int, int] | None) -> list[Pair]:
     if at is not None:
         return [as_cell(at, w.output_size)]
     for axis in (0, 1):
@@ -121,7 +121,7 @@ def _outline_window(axes: Axes, grid: Grid, w: Windows, cell: Pair) -> None:
         start = cell[axis] * w.stride[axis]
         reach = w.dilation[axis] * (w.kernel_size[axis] - 1) + 1
         corner.append(start)
-        size.append(min(reach, extent - start))  # what sticks out past the padding is not there
+        size.append(min(reach, extent - start))  # nothing is drawn past the padding
     outline(axes, grid, (corner[0], corner[1]), (size[0], size[1]))
 
 
@@ -133,14 +133,14 @@ def _key(axes: Axes, y: float) -> None:
 
 
 def rounding(settings: Sequence[tuple[int, int, int, int]]) -> Figure:
-    """Draw along one axis the windows of a pooling, and what rounding the size up does.
+    """Draw the windows of pooling along one axis, and what rounding the output size up does.
 
-    Each setting has a line of pixels, padding hatched, with one bar a window under it. A bar drawn
-    full is a window of both ways of rounding; a bar with an open outline is added by rounding up; a
-    crossed bar would start in the padding at the end and is dropped.
+    Each setting has a line of pixels, with padding hatched, and one bar per window under it. A
+    filled bar is a window with both ways of rounding. An open bar is added by rounding up. A
+    crossed-out bar would start in the padding at the end and is dropped.
 
     Args:
-        settings: For each line (input size, kernel size, stride, padding).
+        settings: (input size, kernel size, stride, padding) for each line.
 
     Raises:
         ValueError: If there is no setting, one does not fit, or a line has more than 16 cells.
@@ -174,7 +174,7 @@ def rounding(settings: Sequence[tuple[int, int, int, int]]) -> Figure:
 
 
 class _Line:
-    """One line of `rounding`: its windows, rounded down and up, and the dropped one."""
+    """One line of `rounding`: the windows of both ways of rounding, and the dropped one."""
 
     def __init__(self, size: int, kernel: int, stride: int, padding: int) -> None:
         settings = ((1, kernel), (1, stride), (0, padding), 1)

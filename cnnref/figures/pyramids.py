@@ -1,4 +1,4 @@
-"""Pyramids, drawn: the levels of a picture, what a window sees on each, and blur or no blur."""
+"""Pyramids, drawn: the levels of a picture, the window on each, and halving without a blur."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["decimated_pictures", "decimated_row", "laplacian_levels", "window_on
 _MARGIN = 0.2
 _HEADING = 0.95
 _GAP = 0.4
-_WORDS = 2.5  # room for the words under a small picture
+_WORDS = 2.5  # room for the text under a small picture
 _MOST_PIXELS = 16
 
 
@@ -32,20 +32,20 @@ def window_on_levels(
 ) -> Figure:
     """Draw the levels of a Gaussian pyramid at true size, the same window on each.
 
-    All windows are equally large on their levels. On the largest level stands also, dashed, what
-    each window covers of the original: $2^l$ times its size on level $l$.
+    The windows are equally large on their levels. Dashed outlines on the largest level show what
+    each covers of the original: $2^l$ times its size on level $l$.
 
     Args:
         input: One channel, (H, W) or (1, H, W).
         window: The window's size in pixels, an int or a (height, width) pair.
-        places: On each level, the (row, column) of the window's top left pixel. As many levels are
-            drawn.
-        notes: A line for each level, under its size; or none.
+        places: The (row, column) of the window's top left pixel on each level. There are as many
+            levels as places.
+        notes: A line of text for each level, or none.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If the input has another shape or too many levels, a window lies outside its
-            level, or there is not a note for each level.
+        ValueError: If the input has the wrong shape, there are too many levels, a window lies
+            outside its level, or the number of notes is not that of the levels.
     """
     image = as_picture(input, "input")
     height, width = as_pair(window, "window", 1)
@@ -88,7 +88,7 @@ def window_on_levels(
 
 
 def _common_scale(widths: Sequence[int]) -> float:
-    """Return the largest scale at which pictures, and the words under small ones, fit in a row."""
+    """Return the largest scale at which the pictures, and the text under small ones, fit."""
     free = theme.WIDTH - 2 * _MARGIN - _GAP * (len(widths) - 1)
     low, high = 0.0, free / widths[0]
     for _ in range(40):
@@ -101,16 +101,16 @@ def _common_scale(widths: Sequence[int]) -> float:
 def laplacian_levels(input: ArrayLike, levels: int) -> Figure:
     """Draw the Gaussian pyramid and, under it, the Laplacian one, at true size.
 
-    In a difference middle grey is zero, and each difference is stretched to its own largest number,
-    which stands beneath it. The last level of both is the same picture.
+    In a difference, middle grey is zero. Each difference is stretched to its own largest number,
+    which is written below it. The last level of both pyramids is the same picture.
 
     Args:
         input: One channel, (H, W) or (1, H, W).
-        levels: How many levels.
+        levels: The number of levels.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If the input has another shape or too many levels.
+        ValueError: If the input has the wrong shape, or there are too many levels.
     """
     image = as_picture(input, "input")
     count = as_int(levels, "levels", 1)
@@ -143,17 +143,17 @@ def laplacian_levels(input: ArrayLike, levels: int) -> Figure:
 
 
 def decimated_row(row: ArrayLike) -> Figure:
-    """Draw a row of pixels, every second of them, and every second after a blur.
+    """Draw a row of pixels, every second one of them, and every second one after a blur.
 
-    The blur is the pyramid's, along the row, mirrored at its ends. Pixels are counted from 1: kept
-    are the first, the third and so on.
+    The blur is that of the pyramid, along the row, mirrored at its ends. The first, third, fifth …
+    pixels are kept.
 
     Args:
-        row: Numbers, (W,), 3 to 16 of them.
+        row: 3 to 16 numbers, (W,).
 
     Raises:
-        TypeError: If it does not hold real numbers.
-        ValueError: If it is not such a row.
+        TypeError: If the row does not hold real numbers.
+        ValueError: If it has another shape.
     """
     pixels = as_array(row, "row")
     if pixels.ndim != 1 or not 3 <= len(pixels) <= _MOST_PIXELS:
@@ -183,15 +183,15 @@ def decimated_row(row: ArrayLike) -> Figure:
 
 
 def decimated_pictures(input: ArrayLike, steps: int = 1) -> Figure:
-    """Draw a picture, and the same halved without and with a blur before, enlarged to one size.
+    """Draw a picture, and the picture halved without and with a blur, all at one size.
 
     Args:
         input: One channel, (H, W) or (1, H, W).
-        steps: How often it is halved.
+        steps: How many times to halve it.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If the input has another shape, or is too small.
+        ValueError: If the input has the wrong shape or is too small.
     """
     image = as_picture(input, "input")
     count = as_int(steps, "steps", 1)

@@ -1,4 +1,4 @@
-"""The receptive field, drawn: windows that grow through the layers, and what a gradient finds."""
+"""The receptive field, drawn: windows that grow through the layers, and a gradient's reach."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class _Row:
     """One row of cells: a layer's output, or the image.
 
     Attributes:
-        field: What a cell of it reads.
-        width: How many cells it has.
+        field: The receptive field of its cells.
+        width: The number of cells.
         padding: Cells that the layer above adds on each side.
-        ways: For each cell that counts, how many ways lead from it to the chosen output cell.
-        window: How the layer above reads this row; None for the output.
+        ways: For each cell that matters, the number of paths from it to the chosen output cell.
+        window: How the layer above reads this row. None for the output.
     """
 
     field: ReceptiveField
@@ -48,36 +48,36 @@ class _Row:
 
     @property
     def inside(self) -> dict[int, int]:
-        """The ways of the cells that are not padding, which alone read on."""
+        """The paths from the cells that are not padding, which are the only ones that read on."""
         return {place: n for place, n in self.ways.items() if 0 <= place < self.width}
 
     @property
     def places(self) -> range:
-        """The cells to draw, padding included."""
+        """The cells to draw, including padding."""
         return range(-self.padding[0], self.width + self.padding[1])
 
     def x(self, place: int) -> float:
-        """Return where a cell's centre stands, in pixels of the image."""
+        """Return the position of a cell's centre, in pixels of the image."""
         return self.field.start[1] + place * self.field.jump[1]
 
 
 def nested_windows(layers: Sequence[Layer], input_size: int, cell: int | None = None) -> Figure:
-    """Draw what one output cell reads, back through the layers, along the width.
+    """Draw what one output cell reads along the width, back through the layers.
 
-    One row of cells a layer, the output on top, the image at the bottom. A cell stands above the
-    centre of what it reads, so the distance between neighbours is the jump. Lines lead from each
-    cell that counts to those it reads; the number in it says how many ways lead from there to the
-    output cell. Padding is hatched.
+    There is one row of cells per layer, from the output at the top to the image at the bottom. A
+    cell is above the centre of what it reads, so the distance between neighbours is the jump. Lines
+    lead from each cell that matters to those it reads. The number in it is the number of paths from
+    there to the output cell. Padding is hatched.
 
     Args:
         layers: Convolutions and poolings. Layers that read one cell are not drawn.
         input_size: Width of the image in pixels.
-        cell: Which output cell, counted from 0; None is the middle one.
+        cell: Index of the output cell, counted from 0. None means the middle one.
 
     Raises:
-        ValueError: If there is no convolution or pooling, or there are branches; if no window
-            fits, `cell` lies outside the output, or a row with its padding is too wide to draw:
-            more than 13 pixels.
+        ValueError: If there is no convolution or pooling, there are branches, no window fits,
+            `cell` lies outside the output, or a row with its padding is too wide to draw: more than
+            13 pixels.
         TypeError: If an argument is of the wrong kind.
     """
     rows = _rows(layers, as_int(input_size, "input_size", 1), cell)
@@ -92,7 +92,7 @@ def nested_windows(layers: Sequence[Layer], input_size: int, cell: int | None = 
     top = 1.5
     bottom = top + _STEP * (len(rows) - 1) + 1
     width = max(offset + right + _MARGIN, 14.0)
-    if rows[0].width > 1:  # room for the words beside the jump
+    if rows[0].width > 1:  # room for the text next to the jump
         width = max(width, offset + rows[0].x(1) + 5.0)
     figure, axes = theme.canvas(width, bottom + 2.6)
     for place, row in enumerate(rows):
@@ -138,7 +138,7 @@ def _rows(layers: Sequence[Layer], input_size: int, cell: int | None) -> list[_R
 
 
 def _taps(window: Window, place: int) -> range:
-    """Return what a cell reads in the row below, along the width."""
+    """Return the cells of the row below that a cell reads."""
     first = place * window.stride[1] - window.padding[1][0]
     reach = window.dilation[1] * (window.kernel_size[1] - 1)
     return range(first, first + reach + 1, window.dilation[1])
@@ -163,7 +163,7 @@ def _cells(axes: Axes, row: _Row, offset: float, y: float) -> None:
 
 
 def _lines(axes: Axes, above: _Row, below: _Row, offset: float, y: float) -> None:
-    """Join each cell that counts to those it reads, padding among them."""
+    """Join each cell that matters to those it reads, including padding."""
     assert below.window is not None
     ends = [
         ((offset + above.x(place), y + 1), (offset + below.x(tap), y + _STEP))
@@ -182,7 +182,7 @@ def _name(axes: Axes, row: _Row, y: float) -> None:
 
 
 def _jump(axes: Axes, row: _Row, offset: float, top: float) -> None:
-    """Measure the distance between the first two cells of the output, if it has two."""
+    """Mark the distance between the first two cells of the output, if it has two."""
     if row.width < 2:
         return
     start, end, y = offset + row.x(0), offset + row.x(1), top - 0.45
@@ -193,7 +193,7 @@ def _jump(axes: Axes, row: _Row, offset: float, top: float) -> None:
 
 
 def _field(axes: Axes, field: ReceptiveField, place: int, offset: float, y: float) -> None:
-    """Measure the chosen cell's field under the image, and mark its centre."""
+    """Mark the chosen cell's field under the image, and its centre."""
     first = field.first[1] + place * field.jump[1]
     centre = field.start[1] + place * field.jump[1]
     start, end, y = offset + first - 0.5, offset + first + field.size[1] - 0.5, y + 0.4
@@ -208,18 +208,19 @@ def _field(axes: Axes, field: ReceptiveField, place: int, offset: float, y: floa
 def gradient_support(
     gradient: ArrayLike, field: ReceptiveField, cell: tuple[int, int] = (0, 0)
 ) -> Figure:
-    """Draw a gradient with respect to the image, and the receptive field that theory gives.
+    """Draw a gradient with respect to the image, and the receptive field from theory.
 
-    Pixels with a gradient are tinted and bold. The thick line surrounds the field, as far as it
-    lies on the image.
+    Pixels whose gradient is not zero are tinted and bold. The thick line is the outline of the
+    field, as far as it lies on the image.
 
     Args:
-        gradient: Gradient of one output cell by each pixel, (H, W).
-        field: The field of the layer that the cell belongs to.
+        gradient: Gradient of one output cell with respect to each pixel, (H, W).
+        field: The receptive field of the cell's layer.
         cell: Row and column of the cell, counted from 0.
 
     Raises:
-        ValueError: If the gradient is no matrix, has a side above 16, or the field misses it.
+        ValueError: If the gradient is not a matrix or has a side above 16, or the field lies
+            outside it.
         TypeError: If an argument is of the wrong kind.
     """
     values = as_matrix(gradient, "gradient")
@@ -229,7 +230,7 @@ def gradient_support(
     stops = [min(axis.stop, size) for axis, size in zip(seen, values.shape, strict=True)]
     size = (stops[0] - starts[0], stops[1] - starts[1])
     if min(size) < 1:
-        raise ValueError(f"the field of `cell` (={cell}) lies beside the image")
+        raise ValueError(f"the field of `cell` (={cell}) lies outside the image")
     figure, axes = theme.canvas(max(values.shape[1], 10.0) + 2 * _MARGIN, values.shape[0] + 1.4)
     heading = f"field {field.size[0]}×{field.size[1]}"
     theme.write(axes, _MARGIN, 0.5, heading, ha="left", bold=True, label="heading")

@@ -32,11 +32,11 @@ _TITLES = {"plain": "plain", "post": "residual", "pre": "pre-activation"}
 
 
 def blocks(kinds: Sequence[str] = ("plain", "post", "pre")) -> Figure:
-    """Draw blocks of two 3×3 convolutions side by side, layer under layer, each with its skip.
+    """Draw blocks of two 3×3 convolutions next to each other, layer by layer, with their skips.
 
     Args:
-        kinds: What to draw: "plain" has no skip, "post" has a ReLU after the sum, "pre" has batch
-            norm and ReLU before each convolution and nothing after the sum.
+        kinds: The blocks to draw. "plain" has no skip, "post" has a ReLU after the sum, and "pre"
+            has batch norm and ReLU before each convolution and nothing after the sum.
 
     Raises:
         ValueError: If `kinds` is empty or holds another word.
@@ -81,7 +81,7 @@ def _block(axes: Axes, x: float, kind: str, height: float) -> None:
 def _skip(
     axes: Axes, x: float, start: tuple[float, float], end: tuple[float, float], kind: str
 ) -> None:
-    """Draw the way round: out to the left, down, and into the sum."""
+    """Draw the skip: out to the left, down, and into the sum."""
     corners = [start, (x, start[1]), (x, end[1]), end]
     lines = list(itertools.pairwise(corners))
     lines += [((end[0] - 0.28, end[1] + side * 0.2), end) for side in (-1, 1)]
@@ -91,8 +91,8 @@ def _skip(
 def block_on_a_row(row: ArrayLike, first: ArrayLike, second: ArrayLike) -> Figure:
     """Draw a residual block on one row of numbers, step by step: y = ReLU(F(x) + x).
 
-    F is a convolution with `first`, a ReLU, and a convolution with `second`, both padded with a
-    zero on each side and without batch norm.
+    F is a convolution with `first`, a ReLU, and a convolution with `second`. Both convolutions pad
+    with one zero on each side, and there is no batch norm.
 
     Args:
         row: The input, (W,), at most eight numbers.
@@ -100,7 +100,7 @@ def block_on_a_row(row: ArrayLike, first: ArrayLike, second: ArrayLike) -> Figur
         second: The three weights of the second filter.
 
     Raises:
-        ValueError: If an argument has another shape.
+        ValueError: If an argument has the wrong shape.
         TypeError: If an argument does not hold real numbers.
     """
     x = as_array(row, "row")
@@ -149,12 +149,12 @@ def _row(weights: Array) -> str:
 
 
 def gradients_by_depth(depths: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw how large a gradient is when it has come back through many blocks, on a log scale.
+    """Draw how large a gradient is after it has passed back through many blocks, on a log scale.
 
     Args:
-        depths: Numbers of blocks, growing.
-        curves: For each name, the gradient's size at the input over its size at the output, one
-            number a depth. Names stand at the ends of their curves.
+        depths: Numbers of blocks, in growing order.
+        curves: The ratio of the gradient's size at the input to its size at the output, one number
+            per depth, by name. The names are at the ends of the curves.
 
     Raises:
         ValueError: If there is nothing to draw, lengths differ, the depths do not grow, or a size
@@ -207,7 +207,7 @@ def gradients_by_depth(depths: Sequence[int], curves: Mapping[str, Sequence[floa
 
 
 def _names(axes: Axes, heights: Mapping[str, float], x: float) -> None:
-    """Write the names at the heights of their curves' ends, moved down where they would touch."""
+    """Write each name at the end of its curve, moved down if it would touch another."""
     free = -math.inf
     for name, y in sorted(heights.items(), key=lambda item: item[1]):
         y = max(y, free)

@@ -1,4 +1,4 @@
-"""Resolution against channels, drawn: where each pixel goes, and volumes with their counts."""
+"""Resolution and channels, drawn: where each pixel goes, and volumes with their counts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["places", "volumes"]
 
 _MARGIN = 0.2
 _HEADING = 0.95
-_SIDE = 1.5  # a cell holds a number and, beneath it, the letter of its place in the block
+_SIDE = 1.5  # a cell contains a number and, below it, the letter of its place in the block
 _MOST_CELLS = 6
 _MOST_BLOCK = 3
-# Letters carry the meaning; the fills only help the eye.
+# The letters carry the meaning. The fills only help the eye.
 _FILLS = (theme.INPUT, theme.FILTER, theme.OUTPUT, theme.WINDOW_FILL, theme.PAD, theme.UNREAD)
-_DEPTH = 0.36  # how far one channel runs to the back, as a part of one pixel's side
+_DEPTH = 0.36  # the depth of one channel, as a fraction of one pixel's side
 
 
 def places(input: ArrayLike, block_size: int = 2) -> Figure:
     r"""Draw which pixel space_to_depth puts into which channel, for one channel of input.
 
-    Above, the image: each cell holds its pixel and a letter, the place of the pixel in its block.
-    Below, the channels of the output: each has gathered the pixels of one letter.
+    At the top is the image. Each cell contains a pixel and a letter, which is the place of the
+    pixel in its block. Below are the output channels, each with the pixels of one letter.
 
     Args:
         input: One channel, (1, H, W).
@@ -56,7 +56,7 @@ def places(input: ArrayLike, block_size: int = 2) -> Figure:
     letters = [chr(ord("a") + place) for place in range(block_size**2)]
     channel_rows, channel_columns = output.shape[1:]
     panel = max(channel_columns * _SIDE, 4.0)
-    # The channels stand as their letters do in a block, as far as the widest figure has room.
+    # The channels are arranged like their letters in a block, if the figure is wide enough.
     across = min(block_size, int((theme.WIDTH - 2 * _MARGIN + 0.7) // (panel + 0.7)))
     down = math.ceil(len(output) / across)
     below = across * (panel + 0.7) - 0.7
@@ -71,7 +71,7 @@ def places(input: ArrayLike, block_size: int = 2) -> Figure:
     for (row, column), value in np.ndenumerate(images[0, 0]):
         place = row % block_size * block_size + column % block_size
         _cell(axes, left, _HEADING, (row, column), value, letters, place, "input")
-    # Thick lines between the blocks.
+    # Thick lines separate the blocks.
     height = rows * _SIDE
     cuts = [
         ((left + x * _SIDE, _HEADING), (left + x * _SIDE, _HEADING + height))
@@ -117,16 +117,16 @@ def _cell(
 
 
 def volumes(shapes: Iterable[tuple[int, int, int]]) -> Figure:
-    r"""Draw volumes of activations one after another, all to one scale, each with its count.
+    r"""Draw volumes of activations in a row, all on one scale, each with its count.
 
-    Height and width are the face, channels run to the back.
+    Height and width are the front face, and channels are the depth.
 
     Args:
         shapes: The volumes, each (C, H, W).
 
     Raises:
-        ValueError: If there is no shape, more than 4, a shape is not three numbers, or a number is
-            below 1.
+        ValueError: If there is no shape or more than 4, a shape is not three numbers, or a number
+            is below 1.
         TypeError: If a number is not an integer.
     """
     sizes = [tuple(as_int(size, "shapes", 1) for size in shape) for shape in shapes]
@@ -147,7 +147,7 @@ def volumes(shapes: Iterable[tuple[int, int, int]]) -> Figure:
         back = _DEPTH * channels * unit
         face_x, face_y = x, floor - height * unit
         w, h = wide * unit, height * unit
-        # Outline of the block: face, top and right side.
+        # The outline of the block: front face, top and right side.
         boxes(axes, [(face_x, face_y, w, h)], fill=theme.INPUT, label="face", edge=theme.FG)
         edges = [
             ((face_x, face_y), (face_x + back, face_y - back)),
@@ -157,7 +157,7 @@ def volumes(shapes: Iterable[tuple[int, int, int]]) -> Figure:
             ((face_x + w + back, face_y - back), (face_x + w + back, face_y + h - back)),
         ]
         strokes(axes, edges, colour=theme.FG, width=1.0, label="edge")
-        # One line a channel on top and side, one a pixel on the face: what is counted can be seen.
+        # One line per channel on the top and side and one per pixel on the face: what is counted.
         slices = []
         for channel in range(1, channels):
             step = _DEPTH * channel * unit
@@ -184,12 +184,12 @@ def volumes(shapes: Iterable[tuple[int, int, int]]) -> Figure:
 
 
 def _panel(shape: tuple[int, ...], unit: float) -> float:
-    # Its words need 3.4 cells even where the volume is smaller.
+    # The text needs 3.4 cells, even if the volume is narrower.
     return max((shape[2] + _DEPTH * shape[0]) * unit, 3.4)
 
 
 def _unit(shapes: Sequence[tuple[int, ...]], room: float) -> float:
-    """Return the largest side of a pixel, in cells and at most 1, at which the volumes fit."""
+    """Return the largest side of a pixel, at most 1 cell, at which the volumes fit."""
     unit = 1.0
     while unit > 0.01 and sum(_panel(shape, unit) for shape in shapes) > room:
         unit *= 0.98

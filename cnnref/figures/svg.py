@@ -1,9 +1,9 @@
-"""Turn a figure into inline SVG that belongs to the page it stands on.
+"""Turn a figure into inline SVG that takes its font and colours from the page.
 
-Text stays text (``svg.fonttype: none``). As paths, each figure would carry the outlines of its
-letters, about twice the bytes, and its font would not be the page's. The layout leaves room for
-that: it is made with DejaVu Sans, whose digits are wide, and every text is anchored where it is
-aligned, so another font only moves its edges inwards.
+Text stays text (``svg.fonttype: none``). As paths, a figure would contain the outlines of its
+letters and be about twice as large, and it would not use the page's font. The layout allows for
+another font: it is computed with DejaVu Sans, whose digits are wide, and every text is anchored at
+the point where it is aligned, so a narrower font only moves its edges inwards.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ _VIEW_BOX: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _ID: Final = re.compile(r' id="([^"]+)"')
 _REFERENCE: Final = re.compile(r'url\(#([^)]+)\)|href="#([^"]+)"')
 _COLOUR: Final = re.compile("|".join(map(re.escape, theme.CSS)), re.IGNORECASE)
-# Everything matplotlib writes before the drawing itself, and its notes of what each text says.
+# What matplotlib writes before the drawing, and its comments that repeat each text.
 _PREAMBLE: Final = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
 _METADATA: Final = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _COMMENT: Final = re.compile(r"\s*<!--.*?-->", re.DOTALL)
-# The page's own font is inherited when an element names none.
+# An element that names no font inherits the page's.
 _FONT_FAMILY: Final = re.compile(r"font-family:[^;\"]*;?\s*")
-# matplotlib's <style> would apply to the whole page; `_head` says the same for this figure alone.
+# matplotlib's <style> would apply to the whole page. `_head` sets the same for this figure only.
 _STYLE: Final = re.compile(r"\s*<style\b.*?</style>", re.DOTALL)
 _EMPTY_DEFS: Final = re.compile(r"\s*<defs>\s*</defs>")
 _NO_ROTATION: Final = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _BARE_GROUP: Final = re.compile(r"\s*<g>((?:(?!<g\b|</g>).)*)</g>", re.DOTALL)
 _COORDINATES: Final = re.compile(r'(?<= [dxy]=")[^"]*')
 _BEYOND_HUNDREDTHS: Final = re.compile(r"(\.\d\d)\d+")
-# CSS pixels a point: a figure is never shown larger than it was drawn.
-_PIXELS_A_POINT: Final = 4 / 3
+# CSS pixels per point. A figure is never shown larger than it was drawn.
+_PIXELS_PER_POINT: Final = 4 / 3
 
 
 def to_svg(fig: Figure, *, alt: str, id_prefix: str) -> str:
-    r"""Return ``fig`` as an ``<svg>`` element to be put into an HTML page.
+    r"""Return ``fig`` as an ``<svg>`` element to put into an HTML page.
 
-    The colours of the theme become ``currentColor`` and CSS variables, so the drawing
-    follows the page's palette. Width and height give way to a view box: the drawing shrinks with
-    its column and never grows beyond its own size. The same figure gives the same bytes.
+    The colours of the theme become ``currentColor`` and CSS variables, so that the drawing follows
+    the page's palette. A view box replaces width and height, so that the drawing shrinks with its
+    column and never grows beyond its own size. The same figure always gives the same bytes.
 
     Args:
         fig: The figure. It is not changed.
-        alt: What is to be seen, for a reader who does not see it; becomes the ``<title>``.
-        id_prefix: Put before every id, so that two figures on a page do not share one. A letter,
+        alt: What the figure shows, for a reader who cannot see it. It becomes the ``<title>``.
+        id_prefix: The start of every id, so that two figures on a page do not share one: a letter,
             then letters, digits, ``_`` and ``-``.
 
     Returns:
@@ -85,7 +85,7 @@ def to_svg(fig: Figure, *, alt: str, id_prefix: str) -> str:
 
 
 def _prefix_ids(svg: str, prefix: str) -> str:
-    # matplotlib gives every element an id; only those that something points to are kept.
+    # matplotlib gives every element an id. Only those that something refers to are kept.
     used = {match[1] or match[2] for match in _REFERENCE.finditer(svg)}
     svg = _ID.sub(lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", svg)
     return _REFERENCE.sub(
@@ -95,7 +95,7 @@ def _prefix_ids(svg: str, prefix: str) -> str:
 
 
 def _shorten(svg: str) -> str:
-    # Most of the bytes are groups without attributes, and coordinates to a millionth of a point.
+    # Groups without attributes and coordinates to a millionth of a point are most of the bytes.
     svg = _EMPTY_DEFS.sub("", _STYLE.sub("", svg))
     svg = _NO_ROTATION.sub("", svg)
     found = 1
@@ -110,7 +110,7 @@ def _head(tag: str, alt: str, prefix: str) -> str:
     view_box = _VIEW_BOX.search(tag)
     if view_box is None:
         raise ValueError("matplotlib wrote an <svg> without a view box")
-    width = round(float(view_box[1]) * _PIXELS_A_POINT)
+    width = round(float(view_box[1]) * _PIXELS_PER_POINT)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'class="cnnref-svg" role="img" aria-labelledby="{prefix}-title" {view_box[0]} '

@@ -28,16 +28,16 @@ _HEADING = 0.95
 def responses(input: ArrayLike, template: ArrayLike) -> Figure:
     """Draw an image, a template, and the raw and the normalised response, number by number.
 
-    The best place of each response is outlined: in the response, and as a window on the image,
-    dashed for the raw form. Shades follow the numbers from lowest (dark) to highest (light).
+    The best place is outlined in each response, and as a window on the image, with a dashed line
+    for the raw form. Shades go from the lowest number (dark) to the highest (light).
 
     Args:
         input: One channel, (H, W) or (1, H, W).
         template: The patch to look for, (h, w) or (1, h, w).
 
     Raises:
-        ValueError: If an argument has another shape, a side of the image is above 9, or the match
-            is refused by `normalized_cross_correlation`.
+        ValueError: If an argument has the wrong shape, a side of the image is above 9, or
+            `normalized_cross_correlation` refuses them.
         TypeError: If an argument does not hold real numbers.
     """
     image, patch = as_picture(input, "input"), as_picture(template, "template")
@@ -101,7 +101,7 @@ def _window(
     *,
     label: str = "",
 ) -> None:
-    """Outline a window: a full line for the normalised form, a dashed one for the raw form."""
+    """Outline a window, with a solid line for the normalised form and a dashed one for the raw."""
     name = label or f"window {form}"
     outline(axes, grid, cell, (size[0], size[1]), label=name)
     if form == "raw":
@@ -109,18 +109,18 @@ def _window(
 
 
 def on_a_picture(input: ArrayLike, template: ArrayLike) -> Figure:
-    """Draw a picture with the window that each form likes best, and both responses as pictures.
+    """Draw a picture with the best window of each form, and both responses as pictures.
 
-    The template stands beside the picture, stretched to full contrast. Raw: dashed. Normalised:
-    full line. In the responses dark is low and light is high.
+    The template is next to the picture, stretched to full contrast. The line is dashed for the raw
+    form and solid for the normalised one. In the responses, dark is low and light is high.
 
     Args:
         input: One channel, (H, W) or (1, H, W).
         template: The patch to look for, (h, w) or (1, h, w).
 
     Raises:
-        ValueError: If an argument has another shape, or the match is refused by
-            `normalized_cross_correlation`.
+        ValueError: If an argument has the wrong shape, or `normalized_cross_correlation` refuses
+            them.
         TypeError: If an argument does not hold real numbers.
     """
     image, patch = as_picture(input, "input"), as_picture(template, "template")
@@ -143,7 +143,7 @@ def on_a_picture(input: ArrayLike, template: ArrayLike) -> Figure:
         high=float(image.max()), name="picture",
     )  # fmt: skip
     theme.write(axes, right, _HEADING - 0.45, "template", ha="left", bold=True)
-    # Twice the picture's scale, but not beyond the canvas.
+    # Twice the scale of the picture, unless that leaves the canvas.
     template_width = min(2 * scale * patch.shape[1], theme.WIDTH - right - _MARGIN)
     small = draw_picture(
         axes, patch, right, _HEADING, template_width, low=float(patch.min()),
@@ -178,16 +178,16 @@ def on_a_picture(input: ArrayLike, template: ArrayLike) -> Figure:
 
 
 def two_pixels(template: ArrayLike, patches: dict[str, ArrayLike]) -> Figure:
-    r"""Draw a template and patches of two pixels each as arrows: the response is lengths and angle.
+    r"""Draw a template and patches of two pixels as arrows, whose lengths and angle matter.
 
     $$\text{response} = a \cdot b = \lVert a \rVert \lVert b \rVert \cos(\text{angle})$$
 
     Args:
         template: Two numbers.
-        patches: By name, two numbers each, none of them both 0. The second name may be long.
+        patches: Two numbers for each name, not both 0.
 
     Raises:
-        ValueError: If a vector has not two finite numbers, or is zero.
+        ValueError: If a vector is not two finite numbers, not both 0, or a number is negative.
         TypeError: If a vector does not hold real numbers.
     """
     arrows = {"template": _vector(template, "template")}
@@ -197,7 +197,7 @@ def two_pixels(template: ArrayLike, patches: dict[str, ArrayLike]) -> Figure:
     x0, y0 = _MARGIN + 1.0, _HEADING + side
     lowest = min(0.0, *(float(vector.min()) for vector in arrows.values()))
     if lowest < 0:
-        raise ValueError(f"the numbers must not be negative, got {lowest:g}")
+        raise ValueError(f"`template` and `patches` must not hold negative numbers, got {lowest:g}")
     figure, axes = theme.canvas(theme.WIDTH, y0 + 1.2)
     ends = [((x0, y0), (x0 + side, y0)), ((x0, y0), (x0, y0 - side))]
     strokes(axes, ends, colour=theme.GRID, width=1.2, label="axis")
@@ -237,7 +237,7 @@ def two_pixels(template: ArrayLike, patches: dict[str, ArrayLike]) -> Figure:
     return figure
 
 
-def _vector(value: object, name: str) -> NDArray[np.float64]:
+def _vector(value: ArrayLike, name: str) -> NDArray[np.float64]:
     vector = as_array(value, name).astype(float)
     if vector.shape != (2,) or not np.isfinite(vector).all() or not vector.any():
         raise ValueError(f"`{name}` (={value!r}) must be two finite numbers, not both 0")

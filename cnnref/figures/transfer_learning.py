@@ -1,4 +1,4 @@
-"""Transfer learning, drawn: the base goes over to the new network, the head does not."""
+"""Transfer learning, drawn: the new network gets the base of the old one, but not its head."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARROW_HEAD = (0.3, 0.25)
 
 
 def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -> Figure:
-    """Draw a trained network and the one made of it: the same base under a new head.
+    """Draw a trained network and the one made from it, with the same base and a new head.
 
     Args:
         base: Number of parameters of the base.
@@ -28,7 +28,7 @@ def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -
 
     Raises:
         TypeError: If a number is not an integer.
-        ValueError: If it is below 1.
+        ValueError: If a number is below 1.
     """
     shared = as_int(base, "base", 1)
     heads = []
@@ -49,7 +49,7 @@ def swap_head(base: int, old_head: tuple[int, int], new_head: tuple[int, int]) -
         _box(axes, right, top, _HEAD, fill, lines, "head")
         y = top + _HIGH / 2
         arrow(axes, (_MARGIN + _BASE + 0.2, y), (right - 0.2, y), head=_ARROW_HEAD)
-    # Down from base to base; the head is left behind.
+    # From base to base. The head is left behind.
     down = _MARGIN + _BASE / 2
     ends = ((down, _TOPS[0] + _HIGH + 0.15), (down, _TOPS[1] - 1.05))
     arrow(axes, *ends, head=_ARROW_HEAD)

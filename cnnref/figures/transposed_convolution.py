@@ -11,6 +11,7 @@ from matplotlib.patches import PathPatch
 from numpy.typing import ArrayLike
 
 from cnnref._checks import as_int
+from cnnref._types import IntOrPair, Padding
 from cnnref.figures import _theme as theme
 from cnnref.figures._checks import as_matrix, refuse_larger
 from cnnref.figures._grid import Grid, draw_grid, hatch, rectangle
@@ -25,8 +26,8 @@ __all__ = ["overlaps", "stamps"]
 _MOST_CELLS = 9
 _MARGIN = 0.2
 _HEADING = 0.95
-# Each stamp has its own line and its own distance from the cells' edges, so that outlines that
-# overlap can be told apart, without colour too.
+# Each stamp has its own kind of line and distance from the edges of its cells, so that overlapping
+# outlines can be told apart without colour.
 _LINES = (("-", 2.2), ((0, (4, 2)), 2.2), ((0, (1, 1.4)), 2.2), ((0, (5, 1.5, 1, 1.5)), 2.2))
 _INSETS = (0.02, 0.1, 0.1, 0.02)
 
@@ -35,18 +36,18 @@ def stamps(
     input: ArrayLike,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
-    stride: object = 1,
-    padding: object = 0,
-    output_padding: object = 0,
-    dilation: object = 1,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    output_padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
     *,
     at: Sequence[tuple[int, int]] | None = None,
 ) -> Figure:
     r"""Draw the stamps that input cells leave on the output of a transposed convolution.
 
-    Left the input and the filter, right the output. An input cell and its stamp have an outline of
-    the same line. Output cells where two stamps or more overlap are filled in another colour, with
-    a bold number; cells that no stamp reaches are hatched. Each number is the sum
+    The input and the filter are on the left, the output on the right. An input cell and its stamp
+    have the same kind of outline. Output cells where stamps overlap have another colour and a bold
+    number. Cells that no stamp reaches are hatched. Each number is the sum
 
     $$\text{out}_{y,x} = b + \sum_{i s + u d - p = y,\; j s + v d - p = x} x_{i,j}\; w_{u,v}$$
 
@@ -58,8 +59,8 @@ def stamps(
         padding: Int, (height, width) or ((top, bottom), (left, right)).
         output_padding: Int or (height, width).
         dilation: Int or (height, width).
-        at: Input cells whose stamps are outlined, each (row, column) from 0; at most four. None:
-            the first four, row by row.
+        at: Input cells whose stamps to outline, each (row, column) counted from 0; at most four.
+            None means the first four, row by row.
 
     Raises:
         ValueError: If the arguments do not fit together, a cell of ``at`` lies outside the input,
@@ -107,7 +108,7 @@ def stamps(
     for place, (row, column) in enumerate(cells):
         _line(axes, x_grid, (row, column), (row + 1, column + 1), place, 0.08, "stamped cell")
         y, x = row * a.stride[0] - top, column * a.stride[1] - leftmost
-        # What padding cuts off is not drawn.
+        # The part that padding cuts off is not drawn.
         start = max(y, 0), max(x, 0)
         end = min(y + reach[0], output.shape[0]), min(x + reach[1], output.shape[1])
         if start[0] < end[0] and start[1] < end[1]:
@@ -124,7 +125,7 @@ def _line(
     inset: float,
     label: str,
 ) -> None:
-    """Outline the cells from start up to end, in the line of the stamp's place."""
+    """Outline the cells from ``start`` up to ``end`` with the line of stamp number ``place``."""
     x0, y0 = grid.x + start[1] + inset, grid.y + start[0] + inset
     x1, y1 = grid.x + end[1] - inset, grid.y + end[0] - inset
     path = rectangle(x0, y0, x1 - x0, y1 - y0)
@@ -143,7 +144,7 @@ def _line(
 
 
 def _counts(a: ConvTranspose2dArguments) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return how many stamps reach each output cell: the transposed convolution of ones."""
+    """Return how many stamps reach each output cell, as the transposed convolution of ones."""
     ones = np.ones((1, *a.input.shape[2:]), np.int64)
     taps = np.ones((1, 1, *a.weight.shape[2:]), np.int64)
     counts: np.ndarray[tuple[int, int], np.dtype[np.int64]] = conv_transpose2d(
@@ -158,17 +159,17 @@ def overlaps(
     input_size: int = 3,
     padding: int = 0,
 ) -> Figure:
-    """Draw how many stamps overlap in each output cell, one grid a kernel size.
+    """Draw how many stamps overlap in each output cell, one grid per kernel size.
 
-    Where the stride divides the kernel size, every cell away from the border has the same number.
-    Where it does not, the numbers alternate: the checkerboard. The cells with the most stamps are
-    filled in another colour, with bold numbers.
+    If the stride divides the kernel size, all cells away from the border have the same number.
+    Otherwise the numbers alternate, which is the checkerboard. The cells with the most stamps have
+    another colour and bold numbers.
 
     Args:
-        kernel_sizes: The kernel sizes, each of a square filter.
+        kernel_sizes: The kernel sizes of the square filters.
         stride: Step between stamps.
         input_size: Rows and columns of the input.
-        padding: Pixels cut off each side.
+        padding: Pixels cut off on each side.
 
     Raises:
         ValueError: If a number is below 1 (the padding below 0), nothing is left, there is no
@@ -186,7 +187,7 @@ def overlaps(
     ]
     for kernel, grid in zip(kernels, counts, strict=True):
         refuse_larger(grid.shape, _MOST_CELLS, f"output for kernel {kernel}")
-    # A heading needs the width of seven cells.
+    # A heading needs seven cells.
     panels = [max(len(grid), 7) for grid in counts]
     gap = 0.8
     width = sum(panels) + gap * (len(panels) - 1) + 2 * _MARGIN

@@ -18,20 +18,20 @@ _MOST_PIXELS = 16
 def same_filter_sees_more(
     input_size: int = 16, kernel_size: int = 3, levels: int = 3, pool: int = 2
 ) -> Figure:
-    """Draw one line of pixels and the maps pooled from it, with the same filter on each.
+    """Draw a line of pixels and the maps pooled from it, with the same filter on each.
 
-    Each pooled cell is drawn as wide as the pixels that it sums up, so that the filter's outline
+    Each pooled cell is drawn as wide as the pixels that it summarises, so that the filter's outline
     shows what it covers of the image.
 
     Args:
         input_size: Number of pixels, a multiple of ``pool ** (levels - 1)``.
         kernel_size: Cells the filter reads.
-        levels: Number of lines: the image, and each pooling after it.
+        levels: Number of lines: one for the image and one for each pooling.
         pool: Kernel size and stride of the pooling.
 
     Raises:
-        ValueError: If a number is too small, there are more than 16 pixels, they do not divide, or
-            the last map is smaller than the filter.
+        ValueError: If a number is too small, there are more than 16 pixels, their number is not
+            such a multiple, or the last map is smaller than the filter.
         TypeError: If a number is not an integer.
     """
     pixels, kernel = as_int(input_size, "input_size", 1), as_int(kernel_size, "kernel_size", 1)

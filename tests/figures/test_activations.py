@@ -74,7 +74,7 @@ def test_rows_do_not_overlap():
         ([], {}, "`rows` is empty"),
         ([("a", np.ones((4, 4)))], {}, r"shape \(4, 4\)"),
         ([("a", np.ones((0, 4, 4)))], {}, r"shape \(0, 4, 4\)"),
-        ([("a", np.ones((7, 4, 4)))], {}, "7 maps do not fit"),
+        ([("a", np.ones((7, 4, 4)))], {}, "`maps` holds 7 maps"),
         ([("a", np.full((1, 4, 4), np.inf))], {}, "finite"),
         ([("a", np.ones((1, 4, 4)))], {"scale": "all"}, "'all'"),
     ],

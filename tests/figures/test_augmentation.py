@@ -40,13 +40,13 @@ def test_only_the_original_is_outlined():
 
 
 def test_photographs_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="must hold a picture at least"):
+    with pytest.raises(ValueError, match="must hold at least one picture"):
         photographs({})
     with pytest.raises(ValueError, match=r"'grey' of shape \(6, 8\); it must be \(H, W, 3\)"):
         photographs({"grey": np.zeros((6, 8))})
-    with pytest.raises(ValueError, match="'bright' with numbers that are not in 0 to 1"):
+    with pytest.raises(ValueError, match="'bright' with numbers that are not from 0 to 1"):
         photographs({"bright": np.full((6, 8, 3), 1.5)})
-    with pytest.raises(ValueError, match="'holes' with numbers that are not in 0 to 1"):
+    with pytest.raises(ValueError, match="'holes' with numbers that are not from 0 to 1"):
         photographs({"holes": np.full((6, 8, 3), np.nan)})
     with pytest.raises(ValueError, match="must have one shape"):
         photographs({"a": np.zeros((6, 8, 3)), "b": np.zeros((8, 6, 3))})
@@ -72,7 +72,7 @@ def test_grids_mark_the_numbers_that_changed():
 
 
 def test_grids_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="must hold a matrix at least"):
+    with pytest.raises(ValueError, match="must hold at least one matrix"):
         grids({})
     with pytest.raises(ValueError, match=r"'row' of shape \(3,\); it must be a matrix"):
         grids({"row": [1, 2, 3]})
@@ -106,7 +106,7 @@ def test_glyphs_are_drawn_as_their_ink_before_and_after():
 
 
 def test_glyphs_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="must hold a glyph at least"):
+    with pytest.raises(ValueError, match="must hold at least one glyph"):
         changed_glyphs([])
     with pytest.raises(ValueError, match=r"'6' of shape \(2,\); it must be a matrix"):
         changed_glyphs([Glyph("6", SIX, "flip", [1, 0], "?")])

@@ -99,7 +99,7 @@ def test_a_field_on_the_padding_is_cut_at_the_image():
         (lambda: nested_windows([Conv(1, 3)], 5, cell=3), "`cell` (=3) must be less than"),
         (lambda: gradient_support(np.ones(3), FIELD), "must be a matrix, got shape (3,)"),
         (lambda: gradient_support(np.ones((17, 3)), FIELD), "at most 16×16 cells"),
-        (lambda: gradient_support(np.ones((5, 5)), FIELD, (7, 0)), "lies beside the image"),
+        (lambda: gradient_support(np.ones((5, 5)), FIELD, (7, 0)), "lies outside the image"),
     ],
 )
 def test_refuses_what_it_cannot_draw(draw, words):

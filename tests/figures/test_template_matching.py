@@ -100,7 +100,7 @@ def test_refuses_what_it_cannot_draw():
         on_a_picture([[np.nan]], [[1]])
     with pytest.raises(ValueError, match="must be two finite numbers"):
         two_pixels((0, 0), {})
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="must not hold negative numbers"):
         two_pixels((1, -1), {})
 
 
