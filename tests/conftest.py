@@ -1,4 +1,4 @@
-"""The site, served, and a Chromium that finds it."""
+"""Serve the site to a Chromium, and set pytest up."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.site.building import ADDRESS, built_site
 from tests.site.looking import Site
 from tests.site.watched import Launch
 
-# A bare assert in a helper then says what differed, as one in a test does.
+# So that a bare assert in a helper says what differs, like one in a test.
 pytest.register_assert_rewrite("tests.helpers")
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """The built site, served to the browser of these tests."""
+    """Serve the built site to the browser of these tests."""
     folder = built_site()
     with serve(folder) as served_at:
         yield Site(folder, ADDRESS, served_at)
@@ -29,7 +29,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def launch(site: Site) -> Iterator[Launch]:
-    """Start a Chromium, to which the site's address is the server of this session."""
+    """Return what starts a Chromium for which the site's address is this session's server."""
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium found: install one, or name it in CHROMIUM"
@@ -46,17 +46,17 @@ def launch(site: Site) -> Iterator[Launch]:
 
 @pytest.fixture(scope="session")
 def browser(launch: Launch) -> Iterator[Browser]:
-    """One Chromium for the session."""
+    """Keep one Chromium for the session."""
     chromium = launch()
     yield chromium
     chromium.close()
 
 
 def pytest_configure() -> None:
-    """Look for cycles less often than after 700 new objects: parsed pages are millions of them."""
+    """Collect garbage less often than after 700 new objects: parsed pages are millions."""
     gc.set_threshold(50_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the build of the site, which takes longest, while other workers do the rest."""
+    """Start with the build of the site, which takes longest, while another worker does the rest."""
     items.sort(key=lambda item: item.name != "test_the_site_builds")

@@ -1,4 +1,4 @@
-"""What importing cnnref brings in: NumPy, and nothing heavier."""
+"""Importing cnnref loads NumPy and nothing heavier."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def loaded_by(statement):
-    """Return the top-level modules that a fresh interpreter holds after a statement."""
+    """Return the top-level modules that a statement loads in a fresh interpreter."""
     code = f"{statement}; import sys; print(*{{name.split('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(run.stdout.split())

@@ -30,7 +30,7 @@ def test_what_dark_and_light_mean(scale, expected):
     assert {name: image.get_clim() for name, image in shown.items()} == expected
 
 
-def test_each_scale_is_said():
+def test_each_scale_is_explained():
     said = {
         texts(channel_rows([("a", maps(2))], scale=scale), "scale")[0]
         for scale in ("own", "row", "common")
@@ -49,7 +49,7 @@ def test_numbers_are_shown_as_squares_of_their_own():
     assert shown["map 0,0"].get_extent()[1] < left
 
 
-def test_ranges_stand_under_the_pictures():
+def test_ranges_are_under_the_pictures():
     figure = channel_rows([("a", [[[0.0, 1234.0]], [[-0.1234, 0.5]]])])
     assert texts(figure, "range 0,0") == ["0 to 1200"]
     assert texts(figure, "range 0,1") == ["\N{MINUS SIGN}0.12 to 0.5"]
@@ -87,7 +87,7 @@ def test_channel_rows_refuses(rows, settings, words):
 # shaded_maps
 
 
-def test_the_same_numbers_stand_on_both_scales():
+def test_the_same_numbers_are_on_both_scales():
     figure = shaded_maps(SMALL, ["edge", "bright"])
     for scale in ("common", "own"):
         for channel in range(2):
@@ -130,5 +130,5 @@ def test_texts_do_not_overlap(figure):
     assert_legible(figure)
 
 
-def test_the_same_bytes_each_time():
+def test_it_is_drawn_with_the_same_bytes_each_time():
     assert "<image" in drawn_twice(lambda: channel_rows([("a", maps(2))]))

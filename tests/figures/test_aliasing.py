@@ -18,13 +18,13 @@ def test_a_shifted_row_and_its_pooling_by_hand():
     np.testing.assert_array_equal(matrix(figure, "input 1")[0], [1, 0, 0, 1, 1, 0, 0, 1])
     np.testing.assert_array_equal(matrix(figure, "max 0")[0], [0, 1, 0, 1])
     np.testing.assert_array_equal(matrix(figure, "max 1")[0], [1, 1, 1, 1])
-    # Dense: 0 1 1 1 0 1 1 1, and 1 0 1 1 1 0 1 1; then (1 2 1)/4 at every second one.
+    # Dense: 0 1 1 1 0 1 1 1, and 1 0 1 1 1 0 1 1; then (1 2 1)/4 at every second cell.
     np.testing.assert_array_equal(matrix(figure, "blur 0")[0], [0.5, 1, 0.5, 1])
     np.testing.assert_array_equal(matrix(figure, "blur 1")[0], [0.75] * 4)
     assert texts(figure, "title") == ["a row", "moved by 1"]
 
 
-def test_each_pooled_cell_stands_under_its_pair():
+def test_each_pooled_cell_is_under_its_pair():
     figure = shifted_row(STRIPES, by=3)
     pairs, cells = boxes(figure, "window"), boxes(figure, "output")
     assert len(pairs) == 8

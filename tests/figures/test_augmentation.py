@@ -17,7 +17,7 @@ GLYPHS = [
 ]
 
 
-def test_photographs_stand_in_rows_under_their_names_as_they_are():
+def test_photographs_are_in_rows_under_their_names_as_they_are():
     figure = photographs(PICTURES, columns=3)
     assert texts(figure, "name") == list(PICTURES)
     shown = images(figure)
@@ -27,7 +27,7 @@ def test_photographs_stand_in_rows_under_their_names_as_they_are():
         left, right, bottom, top = shown[name].get_extent()
         assert (right - left) / (bottom - top) == pytest.approx(8 / 6)
     first, second, _, fourth = (image.get_extent() for image in shown.values())
-    assert first[2:] == second[2:]  # beside each other
+    assert first[2:] == second[2:]  # next to each other
     assert first[:2] == fourth[:2]  # below each other
     assert fourth[3] > first[2]
 

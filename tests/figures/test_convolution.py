@@ -35,7 +35,7 @@ def test_the_sums_of_question_2(padded_corner):
     assert texts(padded_corner, "total") == ["= 26"]
 
 
-def test_the_window_and_the_output_cell_stand_where_they_should(padded_corner):
+def test_the_window_and_the_output_cell_are_where_they_should_be(padded_corner):
     for channel, (x, y, width, height) in enumerate(boxes(padded_corner, "window")):
         first, last = f"input {channel}[3,0]", f"input {channel}[5,2]"
         assert (x + 0.5, y + 0.5) == pytest.approx(centre(padded_corner, first))

@@ -28,13 +28,13 @@ def test_the_window_its_column_and_its_product_are_outlined():
     )
     assert window[2:] == pytest.approx((2, 2))
     assert column[2:] == pytest.approx((1, 4))
-    # The third column, right above the third product.
+    # The third column, directly above the third product.
     assert column[0] == product[0]
     shown = {place: text for place, text in cells(figure, "columns").items() if place[1] == 2}
     assert list(shown.values()) == ["4", "5", "7", "8"]
 
 
-def test_channels_stand_side_by_side_and_padding_is_hatched():
+def test_channels_are_next_to_each_other_and_padding_is_hatched():
     x, w = CHANNELS
     figure = im2col_product(x, w, padding=(0, 1), at=(0, 2))
     np.testing.assert_array_equal(matrix(figure, "input 1"), [[0, 5, 6, 0], [0, 7, 8, 0]])
@@ -65,7 +65,7 @@ def test_letters_and_block_borders():
     shown = cells(figure, "matrix")
     assert "".join(shown[0, column] for column in (0, 1, 3, 4)) == "abcd"
     assert "".join(shown[3, column] for column in (4, 5, 7, 8)) == "abcd"
-    # Three horizontal borders round two rows of blocks, four vertical ones round three columns.
+    # Three horizontal borders around two rows of blocks, four vertical ones around three columns.
     assert len(boxes(figure, "block")) == 3 + 4
 
 

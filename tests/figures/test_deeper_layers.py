@@ -45,7 +45,7 @@ def test_the_patch_is_outlined_in_every_channel_and_the_cell_in_the_map():
     assert windows[0][:2] == pytest.approx((0.2 + 1, 0.95 + 2))
     np.testing.assert_array_equal(matrix(figure, "output"), cnnref.conv2d(x, w)[0])
     np.testing.assert_array_equal(matrix(figure, "patch"), x[:, 2:4, 1:4].reshape(2, 6))
-    # The map stands at the right of the six numbers of a line: two down, one to the right in it.
+    # The map is to the right of a line's six numbers. The cell is two down and one to the right.
     (cell,) = boxes(figure, "output cell")
     assert cell == pytest.approx((0.2 + 6 + 1.9 + 1, 0.95 + 4 + 1.3 + 2, 1, 1))
     assert texts(figure, "sum")[0].endswith(f"= {cnnref.conv2d(x, w)[0, 2, 1]}")
@@ -76,7 +76,7 @@ def test_bars_are_as_long_as_the_numbers_say():
     for kind, numbers in (("side", (227, 113, 13)), ("channels", (3, 64, 512))):
         lengths = [boxes(figure, f"{kind} {place}")[0][2] for place in range(3)]
         longest = max(lengths)
-        # Below a twentieth of a cell a bar would not be seen.
+        # A bar of less than a twentieth of a cell could not be seen.
         expected = [max(number / max(numbers) * longest, 0.05) for number in numbers]
         assert lengths == pytest.approx(expected)
     assert [texts(figure, f"name {place}") for place in range(3)] == [
@@ -107,12 +107,12 @@ def test_shapes_refuses():
 # patch_rows
 
 
-def test_each_picture_stands_under_its_heading():
+def test_each_picture_is_under_its_heading():
     small, large = pictures(3, 3), pictures(2, 207, seed=1)
     figure = patch_rows([("first", small), ("last", large)])
     shown = images(figure)
     assert set(shown) == {f"patch 0,{place}" for place in range(3)} | {"patch 1,0", "patch 1,1"}
-    # A small one is enlarged by whole pixels, a large one is not touched.
+    # A small picture is enlarged by whole pixels, and a large one is left as it is.
     enlarged = np.asarray(shown["patch 0,1"].get_array())
     assert enlarged.shape == (72, 72, 3)
     np.testing.assert_array_equal(enlarged[12::24, 12::24], small[1])
@@ -161,5 +161,5 @@ def test_texts_do_not_overlap(figure):
     assert_legible(figure)
 
 
-def test_the_same_bytes_each_time():
+def test_it_is_drawn_with_the_same_bytes_each_time():
     assert "<image" in drawn_twice(lambda: patch_rows([("a", pictures(2, 9))]))

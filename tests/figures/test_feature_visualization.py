@@ -18,7 +18,7 @@ def pictures(count, height=8, width=8):
     ]
 
 
-def test_each_picture_stands_under_its_title_in_reading_order():
+def test_each_picture_is_under_its_title_in_reading_order():
     given = pictures(5, height=4, width=8)
     figure = wall(given, columns=3)
     shown = images(figure)
@@ -99,5 +99,5 @@ def test_texts_do_not_overlap(figure):
     assert_legible(figure)
 
 
-def test_the_same_bytes_each_time():
+def test_it_is_drawn_with_the_same_bytes_each_time():
     assert "<image" in drawn_twice(lambda: hill(HEIGHTS, WAYS))

@@ -58,7 +58,7 @@ def test_a_map_of_zeros_is_drawn_as_zero():
         np.testing.assert_allclose(mixed, 0.4 * grey + 0.6 * lowest, atol=1 / 255)
 
 
-def test_pictures_stand_in_rows_and_keep_their_shape():
+def test_pictures_are_in_rows_and_keep_their_shape():
     maps = [(str(place), ramp()) for place in range(4)]
     figure = overlays(photograph(), maps, columns=2)
     shown = images(figure)
@@ -141,5 +141,5 @@ def test_texts_do_not_overlap(figure):
     assert_legible(figure)
 
 
-def test_the_same_bytes_each_time():
+def test_it_is_drawn_with_the_same_bytes_each_time():
     assert "<image" in drawn_twice(lambda: overlays(photograph(), [("cup", ramp())]))

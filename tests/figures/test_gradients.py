@@ -46,14 +46,14 @@ def test_the_weight_gradient_is_the_input_read_by_the_output_gradient():
         assert correlated(shown, sliding, at) == result[at]
 
 
-def test_with_a_stride_the_cells_that_are_read_stand_apart():
+def test_with_a_stride_the_cells_that_are_read_are_apart():
     figure = gradient_to_weight(np.arange(25).reshape(5, 5), GRAD, 2, (2, 2), at=(0, 1))
     ringed = [(x + width / 2, y + height / 2) for x, y, width, height in boxes(figure, "read")]
     expected = [centre(figure, f"read[{row},{column}]") for row in (0, 2) for column in (1, 3)]
     np.testing.assert_allclose(ringed, expected)
 
 
-def test_the_window_and_the_cell_stand_where_they_should():
+def test_the_window_and_the_cell_are_where_they_should_be():
     figure = gradient_to_input(FILTER, GRAD, at=(1, 2))
     (window,), (cell,) = boxes(figure, "window"), boxes(figure, "result cell")
     assert (window[0] + 0.5, window[1] + 0.5) == pytest.approx(centre(figure, "read[1,2]"))

@@ -39,7 +39,7 @@ def test_weights_are_drawn_one_by_one_where_a_filter_reads(layer):
     assert texts(figure, "layer 0 count") == [f"{weight.size} weights"]
 
 
-def test_four_layers_stand_two_abreast():
+def test_four_layers_are_drawn_in_pairs():
     figure = connections(LAYERS)
     counts = [texts(figure, f"layer {i} count")[0] for i in range(4)]
     assert counts == ["144 weights", "16 weights", "72 weights", "36 weights"]

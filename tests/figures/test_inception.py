@@ -33,7 +33,7 @@ def four_maps():
     return branch_maps(IMAGE, {"one": IMAGE[:1] + 3, "three": IMAGE[2:], "pool": IMAGE})
 
 
-def test_branches_show_each_layer_and_what_it_gives():
+def test_branches_show_each_layer_and_its_output():
     figure = reduced()
     layers = [texts(figure, f"layer {place}") for place in range(4)]
     assert layers == [

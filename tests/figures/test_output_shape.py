@@ -45,7 +45,7 @@ def test_a_short_axis_shows_every_window_and_every_unread_pixel(
     assert texts(figure, "unread") == [str(pixel + 1) for pixel in np.flatnonzero(unread)]
 
 
-def test_a_window_stands_above_the_pixels_it_reads():
+def test_a_window_is_above_the_pixels_it_reads():
     figure = floor_drops(8, 3, stride=2)
     starts = [x for x, *_ in boxes(figure, "window")]
     assert np.diff(starts) == pytest.approx([2, 2])

@@ -21,7 +21,7 @@ def test_every_window_is_outlined_and_every_winner_ringed():
     windows = boxes(figure, "window")
     assert len(windows) == 12
     assert [box[2:] for box in windows] == [pytest.approx((2, 2))] * 12
-    # Twelve windows, a ring each; the last channel's winners stand in rows 2 and 4.
+    # Twelve windows, one ring each. The largest numbers of the last channel are in rows 2 and 4.
     rings = boxes(figure, "read")
     assert len(rings) == 12
     assert [ring[1] - rings[8][1] for ring in rings[8:]] == pytest.approx([0, 0, 2, 2])
@@ -36,7 +36,7 @@ def test_one_window_over_the_padding():
     (window,) = boxes(figure, "window")
     assert window[2:] == pytest.approx((3, 3))
     (ring,) = boxes(figure, "read")
-    # The winner -3 stands in row 2, column 3 of the padded input: left in this window.
+    # The largest number, -3, is in row 2, column 3 of the padded input: at the left of this window.
     assert ring[0] + ring[2] / 2 == pytest.approx(window[0] + 0.5)
     assert ring[1] + ring[3] / 2 == pytest.approx(window[1] + 1.5)
     assert matrix(figure, "output 0")[0, 1] == -3

@@ -31,7 +31,7 @@ def test_levels_are_those_of_the_pyramid_at_one_scale():
     assert scales == pytest.approx([scales[0]] * 6)
 
 
-def test_windows_are_of_one_size_and_cover_twice_as_much_a_level():
+def test_windows_are_of_one_size_and_cover_twice_as_much_per_level():
     places = [(1, 2), (3, 4), (0, 8)]
     figure = window_on_levels(picture(), (4, 3), places)
     left, right, _, top = images(figure)["level 0"].get_extent()

@@ -28,7 +28,7 @@ def test_fields_grow_back_from_the_output_to_the_image():
     assert texts(figure, "jump") == ["jump 2"]
     assert [len(texts(figure, f"ways {name}")) for name in ("conv2", "pool1", "conv1")] == [1, 3, 6]
     assert len(boxes(figure, "padding")) == 4
-    # Three lines a cell of a convolution, two a cell of the pooling.
+    # Three lines per cell of a convolution, two per cell of the pooling.
     assert len(boxes(figure, "reads")) == 3 + 3 * 2 + 6 * 3
 
 
@@ -46,7 +46,7 @@ def test_the_ways_are_the_gradient_of_layers_of_ones():
     assert len(found) == receptive_field(DILATED)[-1].size[1]
 
 
-def test_a_cell_stands_above_the_centre_of_what_it_reads():
+def test_a_cell_is_above_the_centre_of_what_it_reads():
     figure = nested_windows([Pool(2)], 6)
     pixels, cells = (sorted(boxes(figure, kind)) for kind in ("cell", "read"))
     (line,) = (box for box in boxes(figure, "receptive field") if box[2] > 1)

@@ -43,7 +43,7 @@ def test_blocks_have_the_layers_of_the_modules(kind, block):
     drawn = texts(blocks(), f"{kind} layer")
     assert [word for word in drawn if word != "+"] == names
     assert drawn.count("+") == (kind != "plain")
-    # What stands after the sum is what the module does after it.
+    # What is drawn after the sum is what the module does after it.
     if kind != "plain":
         assert drawn[drawn.index("+") + 1 :] == (["ReLU"] if kind == "post" else [])
 
@@ -87,7 +87,7 @@ def test_a_row_equals_the_block():
     np.testing.assert_array_equal(drawn, expected.numpy())
 
 
-def test_curves_stand_at_their_decades():
+def test_curves_are_at_their_decades():
     figure = curves()
     heights = {
         name: [y + height / 2 for _, y, _, height in boxes(figure, f"marks {name}")]

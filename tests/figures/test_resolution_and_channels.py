@@ -48,12 +48,12 @@ def test_volumes_are_to_scale_and_carry_their_counts():
     sides = [face[2] for face in faces]
     assert sides[0] == pytest.approx(2 * sides[1])
     assert sides[0] == pytest.approx(4 * sides[2])
-    # The lines that part the channels: two each, one less than there are channels.
+    # The lines that separate the channels: two each, for one channel less than there are.
     assert len(boxes(figure, "channel")) == 2 * (0 + 3 + 15)
     assert len(boxes(figure, "pixel")) == 2 * (15 + 7 + 3)
 
 
-def test_volumes_stand_on_one_floor_and_do_not_overlap():
+def test_volumes_are_on_one_floor_and_do_not_overlap():
     figure = volumes([(4, 16, 16), (8, 8, 8), (16, 4, 4)])
     faces = boxes(figure, "face")
     assert len({round(y + height, 6) for _, y, _, height in faces}) == 1

@@ -31,7 +31,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def with_references() -> Figure:
-    """A figure in which matplotlib writes ids and refers to them: clip, hatch and markers."""
+    """Return a figure in which matplotlib refers to ids: clip, hatch and markers."""
     figure = Figure()
     axes = figure.add_subplot()
     axes.bar([1, 2], [3, 4], hatch="//", color=theme.INPUT, edgecolor=theme.FG)

@@ -76,11 +76,11 @@ def test_on_a_picture_holds_both_responses_and_both_windows():
     ((x, y, *_),) = boxes(figure, "window raw")
     ((left, top, *_),) = boxes(figure, "window normalised")
     assert (x, y) != (left, top)
-    # The raw form goes to the bright corner.
+    # The raw form prefers the bright corner.
     assert x > 0.2 + 10 * 20 / 32
 
 
-def test_two_pixels_says_products_and_angles():
+def test_two_pixels_shows_products_and_angles():
     figure = two_pixels((1, 2), {"fainter": (0.6, 1.2), "flat": (3, 3)})
     assert texts(figure, "raw fainter") == ["raw 3, angle 0°"]
     assert texts(figure, "raw flat") == ["raw 9, angle 18°"]

@@ -37,7 +37,7 @@ def test_a_stamp_is_outlined_where_it_lands():
         assert (x + width / 2, y + height / 2) == pytest.approx(middle, abs=0.02)
 
 
-def test_each_stamp_has_a_line_of_its_own_shared_with_its_cell():
+def test_each_stamp_has_its_own_line_shared_with_its_cell():
     patches = stamps(IMAGE, FILTER, stride=2).axes[0].patches
     lines = {
         label: [str(patch.get_linestyle()) for patch in patches if patch.get_label() == label]

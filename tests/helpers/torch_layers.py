@@ -1,4 +1,4 @@
-"""A list of layers as a torch module, with counts taken while it runs."""
+"""Build a list of layers as a torch module, and count what it does while it runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class Joined(nn.Module):
-    """Paths from one input, joined by a sum or side by side."""
+    """Paths from one input, added or concatenated."""
 
     def __init__(self, paths, join):
         super().__init__()
@@ -35,7 +35,7 @@ class Joined(nn.Module):
 
 
 def as_torch(layers):
-    """Build the network; torch finds the numbers of input channels itself, when it first runs."""
+    """Build the network. torch finds the numbers of input channels when it first runs."""
     return nn.Sequential(*map(module, layers))
 
 
@@ -82,7 +82,7 @@ class Counted:
 
 
 def count(net, input_shape):
-    """Run the network once and count, by hooks, what its layers really do."""
+    """Run the network once and count, with hooks, what its layers really do."""
     counted = Counted()
 
     def after(layer, inputs, output):
