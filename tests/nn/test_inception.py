@@ -15,6 +15,7 @@ from cnnref.nn.inception import (
     NaiveInception,
     googlenet_3a,
 )
+from tests.helpers.models import count_parameters
 from tests.helpers.torch_layers import as_torch, count
 
 # C. Szegedy et al., arXiv:1409.4842, Table 1: what comes in, then the columns of the row.
@@ -45,10 +46,6 @@ def blocks():
         "asymmetric": AsymmetricInception(3, **ODD_SIZES),
         "asymmetric, 7": AsymmetricInception(3, **ODD_SIZES, small=5, large=7),
     }
-
-
-def parameters(module):
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def counted(block, shape):
@@ -129,7 +126,7 @@ def test_module_3a_by_hand():
     weights = 192 * 64 + 192 * 96 + 96 * 128 * 9 + 192 * 16 + 16 * 32 * 25 + 192 * 32
     biases = 64 + 96 + 128 + 16 + 32 + 32
     ours = cnnref.cost(block.layers(), (192, 28, 28))
-    assert parameters(block) == ours.parameters == weights + biases == 163_696
+    assert count_parameters(block) == ours.parameters == weights + biases == 163_696
     assert counted(block, (192, 28, 28)).macs == ours.macs == 28 * 28 * weights == 128_049_152
 
 
@@ -137,14 +134,14 @@ def test_the_naive_3a_by_hand():
     block = NaiveInception(192, ch1x1=64, ch3x3=128, ch5x5=32)
     weights = 192 * (64 + 128 * 9 + 32 * 25)
     ours = cnnref.cost(block.layers(), (192, 28, 28))
-    assert parameters(block) == ours.parameters == weights + 224 == 387_296
+    assert count_parameters(block) == ours.parameters == weights + 224 == 387_296
     assert counted(block, (192, 28, 28)).macs == ours.macs == 28 * 28 * weights == 303_464_448
     assert ours.output_shape == (64 + 128 + 32 + 192, 28, 28)
 
 
 def test_the_factorised_forms_by_hand():
     reduced, two, narrow, asymmetric = (
-        parameters(block)
+        count_parameters(block)
         for block in (
             Inception(192, **SIZES),
             FactorizedInception(192, **SIZES),
@@ -178,7 +175,9 @@ def test_torchvision_has_3_in_the_place_of_5():
         for row in TABLE.values():
             block = Inception(**dict(zip(NAMES, row, strict=True)), large=large)
             # A scale and a shift by batch norm in the place of a bias.
-            total += parameters(block) + sum(p.numel() for p in block.parameters() if p.ndim == 1)
+            total += count_parameters(block) + sum(
+                p.numel() for p in block.parameters() if p.ndim == 1
+            )
         return total + 1024 * 1000 + 1000
 
     assert googlenet(large=3) == 6_624_904

@@ -14,13 +14,10 @@ from cnnref.nn.residual import (
     PlainBlock,
     ResidualNet,
 )
+from tests.helpers.models import count_parameters
 from tests.helpers.torch_layers import count
 
 ROW = [2.0, -1.0, 3.0, 0.0, -2.0]
-
-
-def parameters(module):
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def neutral(block):
@@ -143,14 +140,14 @@ def test_shapes_with_a_stride(size, order, shortcut, stride_in):
 
 def test_parameters_by_hand():
     # Two 3×3 convolutions and two batch norms of 16 channels; a projection to 32 channels.
-    assert parameters(BasicBlock(16, 16)) == 2 * 16 * 16 * 9 + 4 * 16 == 4672
-    assert parameters(PlainBlock(16, 16)) == 4672
-    identity = parameters(BasicBlock(16, 32, stride=2))
-    projection = parameters(BasicBlock(16, 32, stride=2, shortcut="projection"))
+    assert count_parameters(BasicBlock(16, 16)) == 2 * 16 * 16 * 9 + 4 * 16 == 4672
+    assert count_parameters(PlainBlock(16, 16)) == 4672
+    identity = count_parameters(BasicBlock(16, 32, stride=2))
+    projection = count_parameters(BasicBlock(16, 32, stride=2, shortcut="projection"))
     assert identity == 32 * 16 * 9 + 32 * 32 * 9 + 4 * 32 == 13952
     assert projection - identity == 32 * 16 + 2 * 32 == 576
     weights = 256 * 64 + 64 * 64 * 9 + 64 * 256
-    assert parameters(Bottleneck(256, 64)) == weights + 2 * (64 + 64 + 256) == 70400
+    assert count_parameters(Bottleneck(256, 64)) == weights + 2 * (64 + 64 + 256) == 70400
 
 
 class ResNet50(nn.Sequential):
@@ -194,7 +191,7 @@ def test_the_small_nets_have_the_papers_sizes(n, layers, published):
     assert net.weighted_layers == layers
     weighted = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert len(weighted) == layers
-    assert parameters(net) / 1e6 == pytest.approx(published, rel=0.03)
+    assert count_parameters(net) / 1e6 == pytest.approx(published, rel=0.03)
 
 
 @pytest.mark.parametrize("order", ["post", "pre"])

@@ -19,16 +19,11 @@ from cnnref.ops.convolution_matrix import (
     toeplitz_matrix,
     toeplitz_matrix_loops,
 )
+from tests.helpers.arrays import arange
 
 IM2COL = [im2col, im2col_loops]
 COL2IM = [col2im, col2im_loops]
 TOEPLITZ = [toeplitz_matrix, toeplitz_matrix_loops]
-
-
-def arange(shape, dtype=np.int64, start=-7):
-    """Return numbers of both signs that differ along every axis."""
-    values = (np.arange(np.prod(shape)) * 5 % 23 + start).reshape(shape)
-    return values.astype(dtype) if np.dtype(dtype).kind in "iu" else (values / 4).astype(dtype)
 
 
 # Ring 1: by hand.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from cnnref.examples import questions_image
 from cnnref.ops.convolution import conv2d, conv2d_loops
+from tests.helpers.arrays import by_torch
 
 FORMS = [conv2d, conv2d_loops]
 SIZES = st.integers(1, 4)
@@ -20,10 +22,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 def integers(seed, *shapes):
     generator = np.random.default_rng(seed)
     return [generator.integers(-99, 99, shape) for shape in shapes]
-
-
-def by_torch(x, w, **options):
-    return torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(w), **options).numpy()
 
 
 def dense_weight(weight, groups):
@@ -76,7 +74,7 @@ def test_1x1_is_a_matrix_product_over_channels(batch, channels, filters, rows, c
     product = w[:, :, 0, 0] @ x.reshape(batch, channels, rows * columns)
     assert_array_equal(output, product.reshape(batch, filters, rows, columns), strict=True)
     assert_array_equal(output, conv2d_loops(x, w), strict=True)
-    assert_array_equal(output, by_torch(x, w), strict=True)
+    assert_array_equal(output, by_torch(F.conv2d, x, w), strict=True)
 
 
 @st.composite
@@ -105,7 +103,7 @@ def test_groups_are_a_dense_weight_with_blocks_on_its_diagonal(drawn):
     x, w = integers(seed, x_shape, w_shape)
     output = conv2d(x, w, groups=groups, **options)
     assert_array_equal(output, conv2d(x, dense_weight(w, groups), **options), strict=True)
-    assert_array_equal(output, by_torch(x, w, groups=groups, **options), strict=True)
+    assert_array_equal(output, by_torch(F.conv2d, x, w, groups=groups, **options), strict=True)
     assert_array_equal(output, conv2d_loops(x, w, groups=groups, **options), strict=True)
     # And the parts computed on their own, one after the other.
     parts = zip(np.split(x, groups, axis=1), np.split(w, groups), strict=True)
@@ -144,7 +142,11 @@ def test_depthwise_then_pointwise_is_a_separable_weight(
     weight = pointwise * depthwise[:, 0]
     assert weight.shape == (filters, channels, kernel, kernel)
     assert_array_equal(separable, conv2d(x, weight, **options), strict=True)
-    theirs = by_torch(by_torch(x, depthwise, groups=channels, **options), pointwise)
+    theirs = by_torch(
+        torch.nn.functional.conv2d,
+        by_torch(F.conv2d, x, depthwise, groups=channels, **options),
+        pointwise,
+    )
     assert_array_equal(separable, theirs, strict=True)
 
 

@@ -12,12 +12,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnref.ops.normalization import batch_norm, relu, softmax
+from tests.helpers.arrays import arange
 
 F = torch.nn.functional
-
-
-def arange(shape, dtype=np.float64):
-    return ((np.arange(np.prod(shape)) * 5 % 23 - 7).reshape(shape) / 4).astype(dtype)
 
 
 # Batch norm by hand.
@@ -120,7 +117,7 @@ def test_batch_norm_equals_torch_on_any_shape(data):
 
 @pytest.mark.parametrize("given_parameters", [(None, None), ("weight", None), (None, "bias")])
 def test_weight_and_bias_may_be_missing(given_parameters):
-    x, (mean, var, weight, bias) = arange((2, 3, 4, 5)), parameters(3, np.float64)
+    x, (mean, var, weight, bias) = arange((2, 3, 4, 5), np.float64), parameters(3, np.float64)
     weight, bias = (
         value if name else None
         for name, value in zip(given_parameters, (weight, bias), strict=True)
@@ -130,7 +127,7 @@ def test_weight_and_bias_may_be_missing(given_parameters):
 
 
 def test_no_running_values_in_training():
-    x = arange((4, 3))
+    x = arange((4, 3), np.float64)
     output, mean, var = batch_norm(x, None, None, training=True)
     assert mean is None
     assert var is None

@@ -19,17 +19,12 @@ from cnnref.ops.pooling import (
     max_pool2d_loops,
 )
 from cnnref.ops.pooling_gradients import avg_pool2d_input_grad, max_pool2d_input_grad
+from tests.helpers.arrays import arange
 
 MAX_FORMS = [max_pool2d, max_pool2d_loops]
 AVG_FORMS = [avg_pool2d, avg_pool2d_loops]
 NAN, INF = np.nan, np.inf
 F = torch.nn.functional
-
-
-def arange(shape, dtype, start=-7):
-    """Return numbers of both signs, with ties, that differ along every axis."""
-    values = (np.arange(np.prod(shape)) * 5 % 23 + start).reshape(shape)
-    return values.astype(dtype) if np.dtype(dtype).kind in "iu" else (values / 4).astype(dtype)
 
 
 # Ring 1: computed by hand.

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import cnnref
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
+from tests.helpers.arrays import arange
 
 QUESTIONS = [
     ({}, [[45, 45], [54, 54]]),
@@ -219,11 +220,6 @@ def test_products_as_latex_stand_under_their_window():
 # Equal to the operations, where every axis differs.
 
 
-def numbers(shape, dtype, start=-7):
-    values = (np.arange(np.prod(shape)) * 5 % 23 + start).reshape(shape)
-    return values.astype(dtype) if np.dtype(dtype).kind in "iu" else (values / 3).astype(dtype)
-
-
 def check(solution, *operands, exact, **settings):
     expected = cnnref.conv2d(*operands, **settings)
     loops = cnnref.conv2d_loops(*operands, **settings)
@@ -255,8 +251,11 @@ def check(solution, *operands, exact, **settings):
 )
 @pytest.mark.parametrize("groups", [1, 2])
 def test_equal_to_conv2d(dtype, settings, groups):
-    images, weight = numbers((2, 4, 6, 5), dtype), numbers((6, 4 // groups, 3, 2), dtype, -3)
-    bias = numbers((6,), dtype, 1)
+    images, weight = (
+        arange((2, 4, 6, 5), dtype, divisor=3),
+        arange((6, 4 // groups, 3, 2), dtype, -3, divisor=3),
+    )
+    bias = arange((6,), dtype, 1, divisor=3)
     solution = worked.convolution(images, weight, bias, groups=groups, **settings)
     check(solution, images, weight, bias, exact=dtype == "int64", groups=groups, **settings)
     assert solution.batched
@@ -266,7 +265,7 @@ def test_equal_to_conv2d(dtype, settings, groups):
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 def test_padding_modes(mode):
-    images, weight = numbers((2, 3, 5, 4), "int64"), numbers((2, 3, 3, 2), "int64", -3)
+    images, weight = arange((2, 3, 5, 4), "int64"), arange((2, 3, 3, 2), "int64", -3)
     sides = ((2, 1), (0, 3))
     solution = worked.convolution(images, weight, padding=sides, stride=(2, 1), padding_mode=mode)
     expected = cnnref.conv2d(cnnref.pad2d(images, sides, mode=mode), weight, stride=(2, 1))

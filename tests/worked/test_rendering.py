@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import markdown
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 
 from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 KATEX = ROOT / "node_modules" / "katex"
 
 # Strict: what KaTeX would only warn about (a sign it has no glyph for) is an error here.
