@@ -30,7 +30,7 @@ def hooks(model):
     return sum(len(module._forward_hooks) for module in model.modules())
 
 
-def test_what_is_recorded_is_what_the_layers_give():
+def test_the_record_holds_the_outputs_of_the_layers():
     model = network()
     with record_activations(model, ["conv", "head.0", ""]) as kept:
         output = model(X)
@@ -43,7 +43,7 @@ def test_what_is_recorded_is_what_the_layers_give():
 
 
 @pytest.mark.parametrize("gradients", [False, True])
-def test_an_in_place_layer_does_not_change_what_was_kept(gradients):
+def test_an_in_place_layer_does_not_change_the_record(gradients):
     model = network(inplace=True)
     with record_activations(model, ["conv", "relu"], gradients=gradients) as kept:
         output = model(X)
@@ -55,7 +55,7 @@ def test_an_in_place_layer_does_not_change_what_was_kept(gradients):
 
 
 def test_an_ordinary_hook_is_overwritten():
-    """The reason for the copy."""
+    """This is why copies are recorded."""
     model, kept = network(inplace=True), []
     model.conv.register_forward_hook(lambda module, inputs, output: kept.append(output))
     model(X)
@@ -119,7 +119,7 @@ def test_nested_outputs_keep_their_form(gradients):
         assert pair.count == 3
         assert torch.equal(pair.maps[1][0], 2 * x)
         assert torch.equal(mapping["places"], torch.tensor([1, 2]))
-    # Nothing of what is kept shares memory with what went on.
+    # What is kept shares no memory with what the network continues with.
     x.zero_()
     assert kept["nested"][0][1]["maps"].tolist() == [0, 1, 2]
     with torch.no_grad():
@@ -284,7 +284,7 @@ def test_a_function_is_no_model():
 def test_a_layer_that_is_never_reached_is_an_error():
     model = network()
     model.spare = nn.ReLU()
-    # A Sequential runs all its children: one that is hidden from it is not reached.
+    # A Sequential would run all its children; this `forward` bypasses one.
     model.forward = lambda x: model.head(model.relu(model.conv(x)))
     with (
         pytest.raises(RuntimeError, match="'spare' did not run"),
@@ -297,7 +297,7 @@ def test_a_layer_that_is_never_reached_is_an_error():
         record_activations(model, "conv"),
     ):
         pass
-    # A predicate may pick more than what runs, but not only what does not.
+    # A predicate may also pick layers that do not run, but not only such layers.
     with record_activations(model, lambda name, module: isinstance(module, nn.ReLU)) as kept:
         model(X)
     assert [len(calls) for calls in kept.values()] == [1, 0]

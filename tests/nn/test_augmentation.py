@@ -51,7 +51,7 @@ def batch(shape=SHAPE, seed=5, dtype=torch.float32):
     return torch.rand(shape, generator=seeded(seed), dtype=torch.float64).to(dtype)
 
 
-# ---- What holds for all of them ----
+# ---- What is true of all of them ----
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -77,7 +77,7 @@ def test_the_global_seed_plays_no_part(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(RANDOM) - {"mixup"}))
-def test_each_image_of_a_batch_draws_for_itself(name):
+def test_each_image_of_a_batch_has_its_own_draws(name):
     same = batch((1, *SHAPE[1:])).expand(40, -1, -1, -1)
     changed = RANDOM[name](same, seeded(1))
     # Two flips are possible, more of everything else.
@@ -85,7 +85,7 @@ def test_each_image_of_a_batch_draws_for_itself(name):
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_p_of_zero_changes_nothing_and_p_of_one_every_image(name):
+def test_p_of_zero_changes_no_image_and_p_of_one_every_image(name):
     x = batch()
     assert torch.equal(FIXED[name](x, seeded(), 0.0), x)
     assert torch.equal(FIXED[name](x, seeded(), 0), x)
@@ -201,7 +201,7 @@ def test_the_questions_image_by_hand():
     torch.testing.assert_close(apply_by_hand(rotate, (-90, -90)), upside.T)
     torch.testing.assert_close(apply_by_hand(rotate, (180, 180)), upside)
     torch.testing.assert_close(apply_by_hand(scale, (2, 2)), rows(1.75, 2.25, 2.75, 3.25))
-    # Half as large: the outer ring is outside, and half of each pixel beside it.
+    # Half as large: the outer ring is outside, and half of each pixel next to it.
     half = torch.zeros(4, 4)
     half[1:3, 1:3] = torch.tensor([[1.5, 1.5], [3.5, 3.5]])
     torch.testing.assert_close(apply_by_hand(scale, (0.5, 0.5)), half)
@@ -211,7 +211,7 @@ def test_the_questions_image_by_hand():
 
 def test_color_jitter_by_hand():
     x = torch.tensor([[0.5, 0.25], [0.5, 0.25], [1.0, 0.25]]).reshape(1, 3, 1, 2)
-    # Brightness of the two pixels, by the eye's weights; their mean is the contrast's grey.
+    # Perceived brightness of the two pixels; its mean is the grey that contrast mixes in.
     grey = torch.tensor([0.299 * 0.5 + 0.587 * 0.5 + 0.114 * 1.0, 0.25])
     for keyword, poorer in (
         ("brightness", torch.zeros(2)),
@@ -304,7 +304,7 @@ def test_a_crop_of_the_full_size_after_padding_is_a_shift(mode):
 def test_rotate_equals_scipy(mode, angle):
     x = batch(dtype=torch.float64)
     ours = rotate(x, (angle, angle), padding_mode=mode, generator=seeded())
-    # "grid-constant" mixes with the zeros beyond the edge, as bilinear interpolation says.
+    # "grid-constant" interpolates with zeros beyond the edge, as grid_sample does.
     scipy_mode = "grid-constant" if mode == "constant" else SCIPY_MODES[mode]
     theirs = scipy.ndimage.rotate(
         x.numpy(), angle, axes=(3, 2), reshape=False, order=1, mode=scipy_mode
@@ -331,12 +331,12 @@ def test_a_line_of_one_pixel_turns_and_scales_too(function):
     x = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 3, 1)
     got = function(x, (2, 2) if function is scale else (180, 180), generator=seeded())
     expected = [1.5, 2, 2.5] if function is scale else [3, 2, 1]
-    # Enlarged sideways the line still has its one column: the middle.
+    # Enlarged horizontally, the line still has one column: the middle.
     torch.testing.assert_close(got.flatten(), torch.tensor(expected, dtype=torch.float32))
 
 
 def test_angles_and_factors_come_evenly_from_their_range():
-    # A point to the right of the centre: where it goes tells the angle.
+    # The angle follows from where a point to the right of the centre goes.
     angles = _angles(4000, -30, 50)
     assert angles.min() >= -31
     assert angles.max() <= 51
@@ -419,7 +419,7 @@ def test_kornia_gives_the_same_colours():
 
 def test_kornia_crops_the_same_window():
     x = batch()
-    # A second batch of the same shape that holds its own places tells where ours was cut.
+    # A second batch of the same shape, made of positions, shows where ours was cropped.
     place = torch.arange(70.0).reshape(1, 1, 7, 10).expand(6, 1, 7, 10)
     corners = crop(place, (4, 5), generator=seeded(8))[:, 0, 0, 0].long()
     ours = crop(x, (4, 5), generator=seeded(8))
@@ -440,9 +440,9 @@ def test_mixup_by_hand():
     mixed, soft = mixup(x, torch.tensor([0, 1, 2]), 4, alpha=1, generator=seeded(2))
     assert soft.shape == (3, 4)
     torch.testing.assert_close(soft.sum(dim=1), torch.ones(3))
-    # With these pixels the targets tell the image: 1 share of the second, 10 of the third.
+    # With these pixels the targets determine the image: 1 per share of the second, 10 of the third.
     torch.testing.assert_close(mixed.flatten(), soft[:, 1] + 10 * soft[:, 2])
-    # An image's own share and one partner, no more.
+    # An image's own share and that of one partner.
     assert ((soft > 0).sum(dim=1) <= 2).all()
     assert (soft.diagonal() > 0).all()
 
@@ -482,7 +482,7 @@ def test_the_shares_follow_the_beta_distribution():
         assert abs(shares.var() * 4 * (2 * alpha + 1) - 1) < 0.1
 
 
-# ---- What each refuses ----
+# ---- What each one refuses ----
 
 
 @pytest.mark.parametrize(

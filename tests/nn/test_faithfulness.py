@@ -40,7 +40,7 @@ def sigmoid(values):
 def test_deletion_by_hand():
     model, maps = Weighted(WEIGHTS), torch.tensor([WEIGHTS])
     curve = deletion(model, ONES, maps, 0, steps=4)
-    # The score is 2; then 3 goes, 1, 0, and last the -2.
+    # The score is 2; then 3 is deleted, 1, 0, and finally -2.
     expected = sigmoid([2, -1, -2, -2, 0])
     np.testing.assert_allclose(curve.scores[0], expected, atol=1e-6)
     np.testing.assert_allclose(curve.shares, [0, 0.25, 0.5, 0.75, 1])
@@ -57,7 +57,7 @@ def test_insertion_by_hand():
     start = torch.full((1, 1, 2, 2), -1.0)
     curve = insertion(model, ONES, maps, 0, steps=1, baseline=start)
     np.testing.assert_allclose(curve.scores[0], sigmoid([-2, 2]), atol=1e-6)
-    # A flat image is its own blur.
+    # A constant image is its own blur.
     curve = insertion(model, ONES, maps, 0, steps=1)
     np.testing.assert_allclose(curve.scores[0], sigmoid([2, 2]), atol=1e-5)
 
@@ -69,13 +69,13 @@ def test_images_of_a_batch_keep_their_own_order_and_class():
     for batch_size in (1, 3, 32):
         curve = deletion(model, x, maps, [0, 1], steps=4, batch_size=batch_size)
         np.testing.assert_allclose(curve.scores[0], sigmoid([2, -1, -2, -2, 0]), atol=1e-6)
-        # Minus the score: 2, then -2 (weight -2 goes), 1 goes, 0 goes, 3 goes.
+        # Minus the score: 2, then -2 (weight -2 is deleted), then 1, 0 and 3 are deleted.
         np.testing.assert_allclose(curve.scores[1], sigmoid([2, 4, 3, 3, 0]), atol=1e-6)
     top = deletion(model, x, maps, steps=4)
     np.testing.assert_allclose(top.scores, curve.scores)
 
 
-def test_a_function_is_recorded_as_it_is():
+def test_what_a_function_returns_is_recorded_unchanged():
     curve = deletion(Weighted(WEIGHTS), ONES, torch.tensor([WEIGHTS]), lambda y: y[:, 0], steps=4)
     assert curve.scores.tolist() == [[2, -1, -2, -2, 0]]
 
@@ -97,7 +97,7 @@ def test_equals_go_in_an_order_drawn_by_the_seed():
 def test_average_drop_by_hand():
     model = Weighted(WEIGHTS)
     x = torch.cat([ONES, ONES])
-    # As masks: [1 0; 0 0] and, rescaled and without the negative, [0 1; .5 0].
+    # As masks: [1 0; 0 0] and, rescaled and without negative numbers, [0 1; .5 0].
     maps = torch.tensor([[[5.0, 0.0], [0.0, 0.0]], [[0.0, 4.0], [2.0, -9.0]]])
     before, (first, second) = sigmoid(2), sigmoid([3, 0.5])
     assert first > before  # counts as no drop

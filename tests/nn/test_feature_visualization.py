@@ -86,7 +86,7 @@ def test_what_was_read_is_released_after_an_error():
 @pytest.mark.parametrize("inplace", [False, True])
 def test_a_layer_before_an_activation_is_read_as_it_was(inplace):
     net, x = small_net(inplace), torch.randn(1, 3, 9, 9)
-    # The second tap makes the pass go on, over the in-place ReLU behind the first.
+    # For the second tap the pass continues, through the in-place ReLU after the first.
     read = read_once(net, [Tap("0"), Tap("2")], x)
     assert torch.equal(read[Tap("0")], net[0](x))
     assert (read[Tap("0")] < 0).any()
@@ -208,7 +208,7 @@ def test_objectives_are_the_numbers_they_name():
     both = measure(lambda a, b: a.sum() - 2 * b.max(), "2", None)
     expected = maps.sum() - 2 * net(x).max()
     assert value_of(both, net, x) == pytest.approx(expected.item())
-    # What the next layer sees, unless asked otherwise.
+    # By default, what the next layer sees.
     assert value_of(measure(torch.min, "3"), net, x) == 0
     assert value_of(measure(torch.min, "3", pre_activation=True), net, x) == maps.min().item()
 
@@ -303,7 +303,7 @@ def test_jitter_shifts_by_whole_pixels_up_to_its_limit():
 
 @pytest.mark.parametrize("size", [(40, 40), (30, 50)])
 def test_turns_and_scales_stay_within_their_limits(size):
-    """A slope stays a slope: its direction turns by the angle, its steepness goes by the factor."""
+    """A slope stays a slope: it turns by the angle, and its steepness changes by the factor."""
     rows, columns = torch.meshgrid(*(torch.arange(float(n)) for n in size), indexing="ij")
     generator = torch.Generator().manual_seed(1)
     angles, factors = [], []
@@ -455,7 +455,7 @@ def test_it_is_the_plain_loop():
 
 @pytest.mark.parametrize("kind", ["fourier", "pixels"])
 def test_a_linear_filter_ends_in_its_own_signs(kind):
-    """Without a ReLU the best image under bounds is black where weights are negative."""
+    """Without a ReLU the best image between 0 and 1 is black where weights are negative."""
     layer = nn.Conv2d(3, 1, 5, bias=False)
     with torch.no_grad():
         layer.weight.copy_(torch.randn(1, 3, 5, 5, generator=torch.Generator().manual_seed(0)))
@@ -471,7 +471,7 @@ def test_a_linear_filter_ends_in_its_own_signs(kind):
     assert found.history[-1] > found.history[0]
 
 
-def test_the_negative_is_descended():
+def test_a_negative_objective_is_descended():
     net = small_net()
     arguments = dict(size=12, steps=40, priors=Priors(), progress=False)
     up = visualize(net, channel("2", 0), **arguments)
@@ -524,7 +524,7 @@ def test_nothing_is_left_behind():
 
 
 def hard_to_wake(threshold):
-    """A filter that takes the difference of neighbours and fires only above a threshold."""
+    """A filter that takes the difference of neighbours and responds only above a threshold."""
     layer = nn.Conv2d(1, 1, (1, 2))
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[[[-1.0, 1.0]]]]))
@@ -532,7 +532,7 @@ def hard_to_wake(threshold):
     return nn.Sequential(layer, nn.ReLU())
 
 
-def test_a_dead_start_is_left_for_a_stronger_one():
+def test_a_dead_start_is_followed_by_a_stronger_one():
     dead = channel("1", 0, pre_activation=False)
     arguments = dict(channels=1, parametrization="pixels", restarts=6, **QUICK)
     found = visualize(hard_to_wake(0.05), dead, **arguments)

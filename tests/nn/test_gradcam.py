@@ -49,7 +49,7 @@ def images(count=2, seed=1):
 
 
 def by_hand(model, x, target, layer):
-    """Activations and gradients of one layer, through a copy of the network cut in two."""
+    """Activations and gradients of one layer, computed by cutting the network in two."""
     names = list(dict(model.named_children()))
     cut = names.index(layer) + 1
     leaf = model[:cut](x.clone()).detach().requires_grad_()
@@ -100,7 +100,7 @@ def test_input_x_gradient_by_hand():
 
 
 def test_score_cam_by_hand():
-    """Masks are [1 2; 3 0] / 3 and [2 1; 0 3] / 3 of maps with the spans 3 and 3."""
+    """The masks are [1 2; 3 0] / 3 and [2 1; 0 3] / 3, since both maps have a span of 3."""
     model, x = tiny()
     masks = [torch.tensor([[1.0, 2.0], [3.0, 0.0]]) / 3, torch.tensor([[2.0, 1.0], [0.0, 3.0]]) / 3]
     gains = [4 * (x[0, 0] * mask)[0, 0] - 2 * (1 - (x[0, 0] * mask)[0, 1]) + 2 for mask in masks]
@@ -147,7 +147,7 @@ def test_maps_equal_the_equations(method, inplace, layer):
 
 
 def test_the_linear_model_identity():
-    """Behind a mean over space and a linear layer, Grad-CAM is CAM over the number of cells."""
+    """Before a spatial mean and a linear layer, Grad-CAM is CAM divided by the number of cells."""
     model = efficientnet_lite0()
     x = model.preprocess(data.coffee())
     maps = GradCAM(model, "features.final", relu=False).layer_maps(x, 967)["features.final"]
@@ -211,7 +211,7 @@ class Several(nn.Module):
         ("pixels", lambda output: output[:, 1].mean(dim=(1, 2))),
     ],
 )
-def test_a_network_that_gives_no_plain_scores_needs_a_function(form, target):
+def test_a_network_with_another_output_needs_a_function(form, target):
     model, x = Several(form), images()
     torch.testing.assert_close(
         GradCAM(model, "body.last")(x, target), GradCAM(model.body, "last")(x, 1)
@@ -242,7 +242,7 @@ def test_refuses_targets(target, error, words):
         GradCAM(network(), "last")(images(), target)
 
 
-def test_a_probability_is_warned_of():
+def test_probabilities_get_a_warning():
     model = nn.Sequential(*network(), nn.Softmax(dim=1))
     with pytest.warns(UserWarning, match="before the softmax"):
         GradCAM(model, "2", relu=False)(images(), 1)
@@ -313,7 +313,7 @@ def test_refuses_inputs(x, error, words):
         GradCAM(network(), "last")(x, 0)
 
 
-# Nothing is left behind
+# A model is left as it was
 
 
 def every_method(model, layer="last"):
@@ -362,7 +362,7 @@ def test_maps_are_the_same_frozen_and_without_gradients(around, frozen):
 
 
 def test_in_train_mode_each_image_is_explained_by_its_own_score():
-    """Batch norm mixes the images; the gradient of the sum is not that of each score."""
+    """Batch norm mixes the images, so the gradient of the sum is not that of each score."""
     model, x = network(norm=True).train(), images(3)
     found = HiResCAM(model, "norm", relu=False).layer_maps(x, 1)["norm"]
     assert torch.equal(model.norm.running_mean, torch.zeros(3))
@@ -424,7 +424,7 @@ def test_a_map_that_is_not_zero_says_nothing():
         assert GradCAM(network(), "after")(images(), 1).any()
 
 
-def test_scorecam_without_a_living_channel_is_zero():
+def test_score_cam_is_zero_when_every_channel_is_constant():
     model, x = network(), images(1)
     with torch.no_grad():
         model.last.weight.zero_()
@@ -443,7 +443,7 @@ def test_upsampling_keeps_the_centres_of_cells():
     assert float((columns * pixels).sum() / columns.sum()) == pytest.approx(
         5.5 * 32 - 0.5, abs=1e-3
     )
-    # What the other convention would do.
+    # What the other convention would give.
     moved = interpolate(maps[None], (224, 224), mode="bilinear", align_corners=True)[0, 0]
     rows = moved.sum(dim=1)
     assert float((rows * pixels).sum() / rows.sum()) < 1.5 * 32 - 5
@@ -508,7 +508,7 @@ def test_score_cam_refuses():
 @pytest.mark.parametrize(
     ("builder", "layer"), [(squeezenet, "features.fire9"), (efficientnet_lite0, "features.final")]
 )
-def test_the_map_lies_on_the_cup(builder, layer):
+def test_the_map_is_on_the_cup(builder, layer):
     """The cup and its saucer fill the middle and right of the square; the left edge is table."""
     model = builder()
     maps = GradCAM(model, layer)(model.preprocess(data.coffee()), 967)[0]

@@ -18,7 +18,7 @@ from cnnref.nn.inception import (
 from tests.helpers.models import count_parameters
 from tests.helpers.torch_layers import as_torch, count
 
-# C. Szegedy et al., arXiv:1409.4842, Table 1: what comes in, then the columns of the row.
+# C. Szegedy et al., arXiv:1409.4842, Table 1: input channels, then the columns of the row.
 NAMES = ("in_channels", "ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
 TABLE = {
     "3a": (192, 64, 96, 128, 16, 32, 32),
@@ -32,7 +32,7 @@ TABLE = {
     "5b": (832, 384, 192, 384, 48, 128, 128),
 }
 SIZES = dict(ch1x1=64, ch3x3red=96, ch3x3=128, ch5x5red=16, ch5x5=32, pool_proj=32)
-# All numbers differ, so that no two can be taken for each other.
+# All numbers differ, so that none can be mistaken for another.
 ODD_SIZES = dict(ch1x1=2, ch3x3red=4, ch3x3=5, ch5x5red=6, ch5x5=7, pool_proj=8)
 
 
@@ -65,7 +65,7 @@ def maps(block):
 
 ONE = [[4] * 4, [5] * 4, [6] * 4, [7] * 4]
 THREE = [[18, 27, 27, 18], [30, 45, 45, 30], [36, 54, 54, 36], [26, 39, 39, 26]]
-# Row 1, column 1 reads three rows and columns: 9 ones, 9 twos, and 3 each of 1, 2, 3: 9 + 18 + 18.
+# Row 1, column 1 sees three rows and columns: 9 ones, 9 twos, and 3 each of 1, 2, 3: 9 + 18 + 18.
 FIVE = [[45, 60, 60, 45], [66, 88, 88, 66], [66, 88, 88, 66], [54, 72, 72, 54]]
 POOLED = [[[1] * 4] * 4, [[2] * 4] * 4, [[2] * 4, [3] * 4, [4] * 4, [4] * 4]]
 
@@ -164,7 +164,7 @@ def test_rows_of_the_table_fit_together(name, seen):
     assert output[0] == (TABLE[names[following]][0] if following < len(names) else 1024)
 
 
-def test_torchvision_has_3_in_the_place_of_5():
+def test_torchvision_has_3_instead_of_5():
     """Count torchvision's whole GoogLeNet, and compare with the number in its documentation."""
 
     def googlenet(large):
@@ -174,7 +174,7 @@ def test_torchvision_has_3_in_the_place_of_5():
         total = cnnref.cost(layers, (3, 224, 224)).parameters
         for row in TABLE.values():
             block = Inception(**dict(zip(NAMES, row, strict=True)), large=large)
-            # A scale and a shift by batch norm in the place of a bias.
+            # A scale and a shift by batch norm instead of a bias.
             total += count_parameters(block) + sum(
                 p.numel() for p in block.parameters() if p.ndim == 1
             )

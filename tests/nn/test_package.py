@@ -11,7 +11,7 @@ import pytest
 
 import cnnref.nn
 
-# An entry of None hides a package: it is not found, as where it is not installed.
+# An entry of None hides a package, as if it were not installed.
 HIDDEN = """
 import sys
 sys.modules.update(dict.fromkeys({hidden}))

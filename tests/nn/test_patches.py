@@ -43,7 +43,7 @@ def test_maps_are_those_of_the_whole_photograph(model):
     photograph = data.coffee()[:300, :450]
     (maps,) = layer_maps(model, "fire2", photograph)
     assert maps.shape == (128, 63, 95)  # 256×384, halved twice without padding
-    # In a crop of the resized photograph that starts on a whole step, inner cells are the same.
+    # In a crop of the resized photograph that starts at a whole step, inner cells are the same.
     square = dots((60, 80), (150, 200))
     (whole,) = layer_maps(model, "conv1", square)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def test_maps_are_those_of_the_whole_photograph(model):
 
 
 def test_the_patch_is_what_the_cell_sees(model):
-    """The cell's number is the same when all it does not see is replaced."""
+    """The number in the cell stays the same when everything it does not see is replaced."""
     photograph = data.coffee()[60:316, 150:406]
     field = layer_field(model, "fire3")
     found = top_patches(model, "fire3", range(9, 20), photograph, count=1)

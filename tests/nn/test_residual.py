@@ -21,7 +21,7 @@ ROW = [2.0, -1.0, 3.0, 0.0, -2.0]
 
 
 def neutral(block):
-    """Put batch norm out of the way: at eval time, without its epsilon, it hands its input on."""
+    """Make batch norm the identity: in eval mode and without its epsilon."""
     for module in block.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = 0.0
@@ -217,7 +217,7 @@ def test_plain_and_residual_nets_have_the_same_layers(order):
         ("pre", ["Conv2d"], ["BatchNorm2d", "ReLU"]),
     ],
 )
-def test_what_stands_before_the_blocks_and_after_them(order, stem, last):
+def test_what_comes_before_the_blocks_and_after_them(order, stem, last):
     net = ResidualNet((1, 1), widths=(4, 8), order=order)
     assert [type(module).__name__ for module in net.stem] == stem
     assert [type(module).__name__ for module in net.last] == last
@@ -232,7 +232,7 @@ def test_options_reach_the_blocks():
     assert [block.projects for block in blocks] == [False, False, True, False]
     assert all(not block.body[-1].weight.any() for block in blocks)
     assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
-    # With zero blocks the net is its stem, the projection and its head.
+    # With blocks of zeros the net is its stem, the projection and its head.
     x = torch.randn(2, 1, 8, 8)
     net.eval()
     project = blocks[2]
@@ -251,7 +251,7 @@ def test_the_gradient_through_the_skip():
     grad = torch.randn(1, 4, 6, 6)
     block = BasicBlock(4, 4, order="pre", zero_init_last=True)
     block(x).backward(grad)
-    # F is zero, whatever x, so all that comes back came by the skip.
+    # F is zero for every x, so the whole gradient comes through the skip.
     assert torch.equal(x.grad, grad)
 
 
@@ -287,7 +287,7 @@ def test_refuses(make, message):
         make()
 
 
-def test_refuses_what_is_no_integer():
+def test_refuses_what_is_not_an_integer():
     with pytest.raises(TypeError, match=r"`stride` \(=True\)"):
         BasicBlock(4, 4, stride=True)
     with pytest.raises(TypeError, match=r"`num_classes` \(=2.5\)"):

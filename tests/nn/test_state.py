@@ -1,4 +1,4 @@
-"""Whatever runs a model leaves it as it was: modes, flags, gradients, buffers and random state."""
+"""Functions leave a model as it was: modes, flags, gradients, buffers and random state."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def norm_alone_in_eval_mode(model):
 
 
 def snapshot(model):
-    """Return all that must come back, by name, with the identity of what could be exchanged."""
+    """Return all that must be restored, by name, and the identity of what could be replaced."""
     found = {"random state": torch.get_rng_state()}
     for name, layer in model.named_modules():
         found[f"mode of {name}"] = layer.training

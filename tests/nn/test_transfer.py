@@ -40,14 +40,14 @@ def model():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = Small()
-        # Statistics that are not those of a new layer.
+        # Statistics unlike those of a new layer.
         net.train()(3 + torch.randn(8, 2, 6, 6))
     return net.eval()
 
 
 @pytest.fixture
 def data():
-    """Three classes of images that differ in their channels' means."""
+    """Three classes of images that differ in the means of their channels."""
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(24) % 3
     means = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])[labels]
@@ -117,7 +117,7 @@ def test_freeze_drops_gradients_that_an_optimizer_would_use(model, data):
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm1d(4), nn.BatchNorm3d(4), nn.SyncBatchNorm(4)])
-def test_every_kind_of_batch_norm_is_held_and_let_go(layer):
+def test_every_kind_of_batch_norm_is_frozen_and_unfrozen(layer):
     kind = type(layer)
     freeze(layer)
     assert isinstance(layer, kind)
@@ -128,7 +128,7 @@ def test_every_kind_of_batch_norm_is_held_and_let_go(layer):
     assert layer.train().training
 
 
-def test_instance_norm_with_statistics_is_held_and_without_is_left():
+def test_instance_norm_is_frozen_if_it_has_statistics():
     with_statistics = freeze(nn.InstanceNorm2d(4, track_running_stats=True)).train()
     without = freeze(nn.InstanceNorm2d(4)).train()
     assert not with_statistics.training
@@ -142,7 +142,7 @@ def test_freezing_twice_is_freezing_once(model):
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_unfreeze_can_leave_the_statistics_held(model, data):
+def test_unfreeze_can_leave_the_statistics_frozen(model, data):
     unfreeze(freeze(model), statistics=False)
     before = state_of(model)
     train_a_little(model, data)
@@ -160,7 +160,7 @@ def test_a_frozen_model_can_be_copied_and_saved(model, data):
         assert not changed(state_of(model), twin)
         train_a_little(twin, data)
         assert changed(state_of(model), twin) == {"classifier.1.weight", "classifier.1.bias"}
-        # The twin is let go by itself.
+        # The copy is unfrozen, and the original stays frozen.
         unfreeze(twin)
         assert twin.train().features[0][1].training
         assert not model.train().features[0][1].training
@@ -329,7 +329,7 @@ def test_groups_refuse_a_model_that_does_not_train(model):
 # --- accuracy
 
 
-def test_accuracy_counts_and_gives_the_modes_back(model, data):
+def test_accuracy_counts_and_restores_the_modes(model, data):
     model.train()
     model.features[1].eval()
     modes = [layer.training for layer in model.modules()]
@@ -397,7 +397,7 @@ def test_it_learns(model, data):
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_modes_flags_gradients_and_the_random_state_come_back(model, data, mode):
+def test_modes_flags_and_the_random_state_are_restored(model, data, mode):
     model.train(mode)
     model.features[0].train(not mode)
     freeze(model.features[1])
@@ -411,7 +411,7 @@ def test_modes_flags_gradients_and_the_random_state_come_back(model, data, mode)
     assert torch.equal(torch.get_rng_state(), random)
 
 
-def test_modes_come_back_after_an_error(model, data):
+def test_modes_are_restored_after_an_error(model, data):
     def broken(images, generator):
         raise RuntimeError("broken")
 
@@ -439,7 +439,7 @@ def test_the_same_seed_gives_the_same_bits(model, data, augment):
 
 
 def test_features_kept_from_the_base_change_nothing(model, data):
-    """The base runs once a set in the first phase; an `augment` that does nothing runs it anew."""
+    """In the first phase the base runs once per set, or at every epoch if there is an `augment`."""
     runs = []
     handle = model.features.register_forward_hook(lambda *_: runs.append(1))
     settings = {**SETTINGS, "head_epochs": 4, "top_epochs": 0, "batch_size": 24}
@@ -469,8 +469,8 @@ def test_a_model_that_does_more_than_its_head_is_run_whole(data):
     assert history.epochs[-1].validation_loss == pytest.approx(expected)
 
 
-def test_early_stop_puts_the_best_weights_back(model, data):
-    # The validation labels are wrong ones, so that learning soon makes the loss rise.
+def test_early_stopping_restores_the_best_weights(model, data):
+    # The validation labels are wrong, so that learning soon increases the loss.
     wrong = data[0], (data[1] + 1) % 3
     settings = {**SETTINGS, "head_epochs": 20, "top_epochs": 20}
     history = fine_tune(model, data, wrong, patience=2, **settings)
@@ -482,7 +482,7 @@ def test_early_stop_puts_the_best_weights_back(model, data):
     model.eval()
     found = nn.functional.cross_entropy(model(wrong[0]), wrong[1]).item()
     assert found == pytest.approx(losses[history.best], rel=1e-5)
-    # Each phase waited two epochs from its start or from the best one.
+    # Each phase waited two epochs after its start or after the best epoch.
     heads = sum(epoch.phase == "head" for epoch in history.epochs)
     assert heads == max(history.best, -1) + 3 if history.best < heads else heads == 20
     assert len(losses) - heads == 2
@@ -553,7 +553,7 @@ def test_fine_tune_refuses_labels_without_an_output(model, data):
         fine_tune(model, data, (data[0], data[1][:5]), **SETTINGS)
 
 
-def test_fine_tune_says_when_the_loss_is_lost(model, data):
+def test_fine_tune_refuses_a_loss_that_is_not_finite(model, data):
     broken = torch.full_like(data[0], float("inf")), data[1]
     with pytest.raises(FloatingPointError, match=r"`head_rate` \(=0.05\)"):
         fine_tune(model, broken, data, **SETTINGS)
