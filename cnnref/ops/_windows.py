@@ -11,9 +11,10 @@ import numpy as np
 from cnnref._checks import AXES, as_flag, as_padding, as_pair
 from cnnref._types import Array, Bools, Pair, Sides
 
-# A block of windows is copied into a buffer of about this size: small enough to stay in a core's
-# cache between being written and being read, large enough for an efficient matrix product.
-BUFFER_BYTES = 1 << 20
+# Windows are copied a few rows at a time. A block of this size stays in a core's cache between
+# being written and being read; one of fewer windows makes the matrix product inefficient.
+BUFFER_BYTES = 1 << 19
+FEWEST_WINDOWS = 256
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,13 @@ class Windows:
         return Windows(self.input_size, self.kernel_size, self.stride, moved, self.dilation, size)
 
     def row_blocks(self, row_bytes: int) -> Iterator[tuple[int, int]]:
-        """Split the rows of windows into (start, stop), so that each block fits into the buffer."""
-        rows = self.output_size[0]
-        step = max(1, min(rows, BUFFER_BYTES // row_bytes))
+        """Split the rows of windows into blocks (start, stop) of a suitable size.
+
+        Args:
+            row_bytes: Memory that one row of windows takes in the buffer.
+        """
+        rows, columns = self.output_size
+        step = min(rows, max(1, BUFFER_BYTES // row_bytes, FEWEST_WINDOWS // columns))
         for start in range(0, rows, step):
             yield start, min(start + step, rows)
 
@@ -125,19 +130,11 @@ class Windows:
             padded: One image with its padding, shape (C, *padded_size).
         """
         channel, row, column = padded.strides
+        (down, right), (below, beside) = self.stride, self.dilation
+        strides = (channel, row * below, column * beside, row * down, column * right)
         # What numpy.lib.stride_tricks.as_strided does, without its 2 µs in a call of 25.
-        return np.ndarray(
-            (len(padded), *self.kernel_size, *self.output_size),
-            padded.dtype,
-            padded.data,
-            strides=(
-                channel,
-                row * self.dilation[0],
-                column * self.dilation[1],
-                row * self.stride[0],
-                column * self.stride[1],
-            ),
-        )
+        shape = (len(padded), *self.kernel_size, *self.output_size)
+        return np.ndarray(shape, padded.dtype, padded, 0, strides)
 
     def patches(
         self, images: Array, groups: int, dtype: np.dtype[Any]
@@ -163,7 +160,7 @@ class Windows:
         buffer = np.empty(taps * (blocks[0][1] - blocks[0][0]) * columns, dtype)
         # One padded image at a time, in one place: the border of zeros is written once.
         frame = None
-        if self.padded_size != self.input_size:
+        if self.padding != ((0, 0), (0, 0)):
             frame = np.zeros((images.shape[1], *self.padded_size), images.dtype)
         for n, image in enumerate(images):
             if frame is None:
@@ -173,12 +170,12 @@ class Windows:
                 padded = frame
             windows = self.view(padded)
             for g in range(groups):
-                group = windows[g * channels : (g + 1) * channels]
                 for start, stop in blocks:
-                    part = group[:, :, :, start:stop]
+                    part = windows[g * channels : (g + 1) * channels, :, :, start:stop]
+                    cells = slice(start * columns, stop * columns)
                     patches = buffer[: part.size].reshape(part.shape)
                     patches[...] = part
-                    yield n, g, slice(start * columns, stop * columns), patches.reshape(taps, -1)
+                    yield n, g, cells, patches.reshape(taps, -1)
 
 
 def sliding_windows(

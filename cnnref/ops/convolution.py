@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from cnnref._checks import (
     as_array,
     as_images,
     as_int,
+    as_padding,
+    as_pair,
     as_vector,
     refuse_empty,
     refuse_huge,
 )
 from cnnref._dtypes import result_dtype, sum_dtype
-from cnnref._types import Array, ConvPadding, IntOrPair
+from cnnref._types import Array, ConvPadding, IntOrPair, Pair, Sides
 from cnnref.ops._windows import Windows, sliding_windows
 from cnnref.ops.padding import pad2d
 
@@ -109,19 +112,21 @@ def conv2d(
     Source:
         `torch.nn.functional.conv2d`; Dumoulin & Visin, arXiv:1603.07285, sections 1.1 and 5.1.
     """
-    a = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
-    dtype = sum_dtype(a.dtype)
-    matrices = a.weight.astype(dtype, copy=False).reshape(a.groups, a.filters // a.groups, -1)
+    a, images, filters, biases, batched = _check(
+        input, weight, bias, stride, padding, dilation, groups
+    )
+    dtype = sum_dtype(images.dtype)
+    matrices = filters.astype(dtype, copy=False).reshape(a.groups, a.filters // a.groups, -1)
     output = np.empty((a.images, *matrices.shape[:2], a.positions), dtype)
     # A few rows of windows are copied side by side, one per column, so that one matrix product
     # takes every dot product at once.
-    for n, g, cells, patches in a.patches(a.input, a.groups, dtype):
+    for n, g, cells, patches in a.patches(images, a.groups, dtype):
         np.matmul(matrices[g], patches, out=output[n, g, :, cells])
-    result = output.reshape(a.output_shape)
-    if a.bias is not None:
-        result += a.bias.astype(dtype, copy=False)[:, None, None]
-    result = result.astype(a.dtype, copy=False)
-    return result if a.batched else result[0]
+    result = output.reshape(a.images, a.filters, *a.output_size)
+    if biases is not None:
+        result += biases.astype(dtype, copy=False)[:, None, None]
+    result = result.astype(images.dtype, copy=False)
+    return result if batched else result[0]
 
 
 @dataclass(frozen=True)
@@ -195,25 +200,39 @@ def conv2d_shape(
         raise ValueError(
             f"`weight` has shape {tuple(weight_shape)}; it must be (O, C / groups, kH, kW)"
         )
+    steps, gaps = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
+    sides = as_padding(padding, (weight_shape[2], weight_shape[3]), steps, gaps)
+    group_count = as_int(groups, "groups", 1)
+    return _shape(tuple(input_shape), tuple(weight_shape), steps, sides, gaps, group_count)
+
+
+# A network calls the same few convolutions again and again, and a small one takes no longer to
+# compute than its shapes take to check.
+@lru_cache
+def _shape(
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Sides,
+    dilation: Pair,
+    groups: int,
+) -> Conv2dShape:
     refuse_empty(weight_shape, "weight", FILTER_AXES)
     refuse_empty(input_shape[-3:], "input", IMAGE_AXES)
     filters, group_channels, *kernel_size = weight_shape
     channels, height, width = input_shape[-3:]
-    group_count = as_int(groups, "groups", 1)
     for count, name in ((channels, "in_channels"), (filters, "out_channels")):
-        if count % group_count:
-            raise ValueError(f"`{name}` (={count}) must be divisible by `groups` (={group_count})")
-    if group_channels != channels // group_count:
+        if count % groups:
+            raise ValueError(f"`{name}` (={count}) must be divisible by `groups` (={groups})")
+    if group_channels != channels // groups:
         raise ValueError(
             f"`weight` has {group_channels} channels a filter; `input` has {channels} channels "
-            f"in {group_count} group(s), so each filter needs {channels // group_count}"
+            f"in {groups} group(s), so each filter needs {channels // groups}"
         )
     w = sliding_windows((height, width), kernel_size, stride, padding, dilation)
     images = input_shape[0] if len(input_shape) == 4 else 1
     refuse_huge((images, max(channels, filters), *w.padded_size), "padding", padding)
-    return Conv2dShape(
-        **vars(w), images=images, channels=channels, filters=filters, groups=group_count
-    )
+    return Conv2dShape(**vars(w), images=images, channels=channels, filters=filters, groups=groups)
 
 
 def check_conv2d(
@@ -231,18 +250,42 @@ def check_conv2d(
         TypeError: If an argument is of the wrong kind (a bool, a float where an int is due, text).
         ValueError: If shapes do not fit together, or a number is out of range.
     """
+    shape, images, filters, biases, batched = _check(
+        input, weight, bias, stride, padding, dilation, groups
+    )
+    return Conv2dArguments(
+        **vars(shape),
+        input=images,
+        weight=filters,
+        bias=biases,
+        dtype=images.dtype,
+        batched=batched,
+    )
+
+
+def _check(
+    input: object,
+    weight: object,
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+) -> tuple[Conv2dShape, Array, Array, Array | None, bool]:
+    """Return the shape; input, weight and bias in the result's dtype; whether there is a batch."""
     images, batched = as_images(input)
     filters = as_array(weight, "weight")
     shape = conv2d_shape(images.shape, filters.shape, stride, padding, dilation, groups)
     biases = None if bias is None else as_vector(bias, "bias", shape.filters, "filter")
     dtype = result_dtype(input=images, weight=filters, bias=biases)
-    return Conv2dArguments(
-        **vars(shape),
-        input=images.astype(dtype, copy=False),
-        weight=filters.astype(dtype, copy=False),
-        bias=None if biases is None else biases.astype(dtype, copy=False),
-        dtype=dtype,
-        batched=batched,
+    if biases is not None:
+        biases = biases.astype(dtype, copy=False)
+    return (
+        shape,
+        images.astype(dtype, copy=False),
+        filters.astype(dtype, copy=False),
+        biases,
+        batched,
     )
 
 

@@ -108,6 +108,7 @@ def test_loops_fast_form_and_torch_agree(case, dtype, monkeypatch):
     assert_array_equal(fast, by_torch(x, w, b, **options), strict=True)
     # One output row a block, as large inputs have it.
     monkeypatch.setattr(_windows, "BUFFER_BYTES", 1)
+    monkeypatch.setattr(_windows, "FEWEST_WINDOWS", 1)
     assert_array_equal(cnnref.conv2d(x, w, b, **options), fast, strict=True)
 
 

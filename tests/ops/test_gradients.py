@@ -146,6 +146,7 @@ def test_loops_fast_form_and_autograd_agree(case, dtype, monkeypatch):
             assert_array_equal(form(x, w.shape, grad, **options), expected[1], strict=True)
         # Once more with one output row a block, as large inputs have it.
         monkeypatch.setattr(_windows, "BUFFER_BYTES", 1)
+        monkeypatch.setattr(_windows, "FEWEST_WINDOWS", 1)
     for form in BIAS_FORMS:
         assert_array_equal(form(grad), expected[2], strict=True)
 
