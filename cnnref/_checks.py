@@ -23,12 +23,12 @@ AXES = ("height", "width")
 MOST_PIXELS = 2**31 - 1
 
 
-def as_int(value: object, name: str, minimum: int, maximum: int | None = None) -> int:
+def as_int(value: object, name: str, minimum: int, maximum: int = 2**63 - 1) -> int:
     """Return an integer between two bounds, included; a bool or a float is a TypeError."""
     number = value if type(value) is int else _index(value, name)
     if number < minimum:
         raise ValueError(f"`{name}` (={shown(value)}) must be at least {minimum}")
-    if maximum is not None and number > maximum:
+    if number > maximum:
         raise ValueError(f"`{name}` (={shown(value)}) must be at most {maximum}")
     return number
 
@@ -206,7 +206,7 @@ def as_shape(value: object, name: str, wanted: str, lengths: Sequence[int]) -> t
         raise TypeError(f"`{name}` (={shown(value)}) must be a shape, {wanted}")
     if len(items) not in lengths:
         raise ValueError(f"`{name}` (={shown(value)}) must be {wanted}")
-    return tuple(as_int(size, name, 0) for size in items)
+    return tuple(as_int(size, name, 0, MOST_PIXELS) for size in items)
 
 
 def refuse_huge(shape: Sequence[int], name: str, value: object) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._checks import as_array, as_images, as_int, as_pair
+from cnnref._checks import as_array, as_images, as_int, as_pair, refuse_huge
 from cnnref._dtypes import sum_dtype
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops._windows import Windows, sliding_windows
@@ -294,6 +294,7 @@ def _check_col2im(
             f"`columns` has {values.shape[1]} rows; they must be C times the "
             f"{kernel[0] * kernel[1]} cells of the window (`kernel_size` {kernel})"
         )
+    refuse_huge((channels, *size), "input_size", input_size)
     w = sliding_windows(size, kernel, stride, padding, dilation)
     if values.shape[2] != w.positions:
         raise ValueError(

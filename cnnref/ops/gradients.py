@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._checks import as_array, as_images, as_shape
+from cnnref._checks import as_array, as_images, as_shape, refuse_huge
 from cnnref._dtypes import result_dtype, sum_dtype
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops.convolution import Conv2dShape, conv2d_shape
@@ -32,6 +32,7 @@ def check_input_grad(
         the result's dtype.
     """
     shape = as_shape(input_size, "input_size", "(C, H, W) or (N, C, H, W)", (3, 4))
+    refuse_huge(shape, "input_size", input_size)
     filters = as_array(weight, "weight")
     a = conv2d_shape(shape, filters.shape, stride, padding, dilation, groups)
     grad = _check_output_grad(output_grad, a, batched=len(shape) == 4)

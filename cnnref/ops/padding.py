@@ -88,7 +88,7 @@ def _fitting(value: object, dtype: np.dtype[Any]) -> Any:
     does_not_fit = TypeError(f"`value` (={shown(value)}) does not fit an input of dtype {dtype}")
     if dtype.kind == "f":
         number = as_real(value, "value")
-        if math.isfinite(number) and abs(number) > np.finfo(dtype).max:
+        if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
             raise does_not_fit  # it would become infinite
         return dtype.type(number)
     if not isinstance(value, (int, np.integer)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._checks import as_array, as_images, as_pair
+from cnnref._checks import as_array, as_images, as_pair, refuse_huge
 from cnnref._dtypes import sum_dtype
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops._windows import pooling_windows
@@ -120,6 +120,7 @@ def avg_pool2d_input_grad(
             "it to floats first"
         )
     size = as_pair(input_size, "input_size", 1)
+    refuse_huge((*gradients.shape[:2], *size), "input_size", input_size)
     w = pooling_windows(size, kernel_size, stride, padding, 1, ceil_mode)
     given = gradients if batched else gradients[0]
     _check_shape(given, (*given.shape[:-2], *w.output_size))
