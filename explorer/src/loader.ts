@@ -1,7 +1,7 @@
-// Loads an explorer when it comes into view, and nothing before. Until then, and without JavaScript,
-// the page shows what stands inside the element.
+// Loads an explorer when it comes into view. Until then, and without JavaScript, the page shows the
+// content of the element.
 
-/** The bundles stand beside this file, whatever the page's own address is. */
+/** The bundles are next to this file, whatever the address of the page is. */
 const BUNDLES = new Map(
   ["convolution", "pooling", "shapes"].map((name) => [
     `cnnref-${name}`,

@@ -1,4 +1,4 @@
-// Hand-computed results: what the parity test compares with cnnref stands here as literals.
+// Hand-computed results, as literals, of what the parity test compares with cnnref.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -83,7 +83,7 @@ test("question 11", () => {
   ]);
 });
 
-test("of equal pixels the first gets the gradient; an average shares it", () => {
+test("the first of equal pixels gets the gradient; an average shares it", () => {
   const input = [
     [
       [1, 4],
@@ -112,5 +112,5 @@ test("a stack breaks at its first bad layer, and says why", () => {
   const { costs, broken } = summarise(rows.map(layerOf), input);
   assert.equal(costs.length, 1);
   assert.equal(broken?.place, 1);
-  assert.match(broken?.reason ?? "", /put Flatten before/);
+  assert.match(broken?.reason ?? "", /put a flatten layer first/);
 });

@@ -1,5 +1,5 @@
 // Computes cases for tests/explorer/test_parity.py: one JSON case a line in, one JSON answer a line
-// out. An error is an answer too: its kind and its words.
+// out. An error is an answer too: its kind and the argument that it names.
 
 import { createInterface } from "node:readline";
 
@@ -88,7 +88,7 @@ const leaf = (layer: LayerCost): unknown => ({
 function stackAnswer(layers: readonly Layer[], input: Shape): unknown {
   layers.forEach(checkLayer);
   const rows = cost(layers, input).map(leaf);
-  return { rows, fields: attempt(() => receptiveFields(layers)) };
+  return { rows, fields: attempt(() => [...receptiveFields(layers)]) };
 }
 
 function presets(): unknown {
@@ -120,7 +120,7 @@ function attempt(compute: () => unknown): unknown {
     return compute();
   } catch (error) {
     if (!(error instanceof CheckError)) throw error;
-    return { error: `${error.kind}: ${error.message}` };
+    return { error: { kind: error.kind, argument: error.argument } };
   }
 }
 

@@ -64,7 +64,7 @@ test("another parameter of the address stays as it is", () => {
   assert.match(write(convolutionCodec, state, "?h=x%20y&convolution=old") ?? "", /^\?h=x%20y&convolution=x3/);
 });
 
-test("too much for a link is no link", () => {
+test("a state too large for a link has none", () => {
   const input = [Array.from({ length: 32 }, (_, i) => Array.from({ length: 32 }, (_, j) => i * 1000 + j * 7))];
   const large = { ...CONVOLUTION_PRESETS["edge"].state, input: [input[0], input[0], input[0]] };
   assert.equal(write(convolutionCodec, large, ""), null);
@@ -134,17 +134,17 @@ test("a stack is read, and written as it was read", () => {
   });
 });
 
-test("a text that is no stack names its line", () => {
+test("a text that is not a stack names its line", () => {
   for (const [text, words] of [
-    ["conv 3 3", /^line 1: begin with the input/],
-    ["input 3x4", /^line 1: begin with the input/],
-    ["input 3x4x4\n\ncnov 3 3", /^line 3: no such layer; there are conv,/],
-    ["input 3x4x4\nconv 3", /^line 2: conv needs filters, kernel, as numbers/],
+    ["conv 3 3", /^line 1: begin with the shape of the input/],
+    ["input 3x4", /^line 1: begin with the shape of the input/],
+    ["input 3x4x4\n\ncnov 3 3", /^line 3: there is no such layer; use one of conv,/],
+    ["input 3x4x4\nconv 3", /^line 2: conv needs numbers of at most 6 digits for filters, kernel/],
     ["input 3x4x4\nconv 3 3 stride", /^line 2: stride needs a number/],
-    ["input 3x4x4\nconv 3 3 stride 1 stride 2", /^line 2: after its numbers conv takes each of/],
-    ["input 3x4x4\nrelu 3", /^line 2: relu takes no more/],
-    ["input 3x4x4\ntoString", /^line 2: no such layer/],
-    [`input 3x4x4${"\nrelu".repeat(81)}`, /^line 82: more than 80 layers/],
+    ["input 3x4x4\nconv 3 3 stride 1 stride 2", /^line 2: after its numbers, conv takes each of/],
+    ["input 3x4x4\nrelu 3", /^line 2: relu takes no further settings/],
+    ["input 3x4x4\ntoString", /^line 2: there is no such layer/],
+    [`input 3x4x4${"\nrelu".repeat(81)}`, /^line 82: the explorer takes at most 80 layers/],
   ] as const) {
     assert.throws(() => parseStack(text), { message: words });
   }

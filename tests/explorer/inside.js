@@ -1,6 +1,6 @@
 // What the tests of test_browser.py ask of a page, inside the page.
 window.inside = {
-  // The violations axe finds in the explorers, one line an element. What stands around them is looked at with all pages.
+  // The violations axe finds in the explorers, one line per element. The tests of all pages look at the rest.
   async axe(tags) {
     const result = await axe.run("cnnref-convolution, cnnref-pooling, cnnref-shapes", {
       runOnly: { type: "tag", values: tags },
@@ -23,6 +23,7 @@ window.inside = {
         input[0][0][0] = i + 2;
         explorer.change({ ...explorer.current, input });
       },
+      redraw: () => explorer.requestUpdate(),
     };
     const times = [];
     for (let i = 0; i < 9; i++) {

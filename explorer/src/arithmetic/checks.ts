@@ -1,6 +1,6 @@
-// Argument checks: the rules and the wording of cnnref/ops/_checks.py, in the same order.
+// Argument checks: the rules of cnnref/_checks.py, in the same order.
 
-import { repr, typeError, valueError } from "./errors.ts";
+import { given, repr, typeError, valueError } from "./errors.ts";
 
 /** (height, width). */
 export type Pair = readonly [number, number];
@@ -11,13 +11,13 @@ export const AXES = ["height", "width"] as const;
 
 export function asInt(value: unknown, name: string, minimum: number): number {
   if (typeof value === "boolean") {
-    throw typeError(name, `\`${name}\` (=${repr(value)}) must be an integer, not a bool`);
+    throw typeError(name, `\`${name}\` ${given(value)} must be a whole number, not true or false`);
   }
   if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw typeError(name, `\`${name}\` (=${repr(value)}) must be an integer`);
+    throw typeError(name, `\`${name}\` ${given(value)} must be a whole number`);
   }
   if (value < minimum) {
-    throw valueError(name, `\`${name}\` (=${value}) must be at least ${minimum}`);
+    throw valueError(name, `\`${name}\` (${value}) must be at least ${minimum}`);
   }
   return value;
 }
@@ -28,7 +28,7 @@ export function asPair(value: unknown, name: string, minimum: number): Pair {
     return [number, number];
   }
   if (value.length !== 2) {
-    throw valueError(name, `\`${name}\` (=${repr(value)}) must be an int or a (height, width) pair`);
+    throw valueError(name, `\`${name}\` ${given(value)} must be one number, or a pair: height, width`);
   }
   return [asInt(value[0], name, minimum), asInt(value[1], name, minimum)];
 }
@@ -43,8 +43,8 @@ export function asSides(value: unknown): Sides {
     if (value.length !== 2 || nested > 0) {
       throw valueError(
         "padding",
-        `\`padding\` (=${repr(value)}) must be an int, a (height, width) pair ` +
-          "or ((top, bottom), (left, right))",
+        `\`padding\` ${given(value)} must be one number, a pair (height, width), or four sides ` +
+          "((top, bottom), (left, right))",
       );
     }
   }
@@ -68,8 +68,8 @@ export function asPadding(value: unknown, kernel: Pair, stride: Pair, dilation: 
     if (stride[0] !== 1 || stride[1] !== 1) {
       throw valueError(
         "padding",
-        `\`padding\` (='same') needs \`stride\` 1, not ${repr(stride)}: with a larger stride the ` +
-          "padding depends on the input size; see `cnnref.same_padding`",
+        `\`padding\` ('same') works only with \`stride\` 1, not ${repr(stride)}: with a larger ` +
+          "stride, give the padding as numbers",
       );
     }
     const sides = ([0, 1] as const).map((axis): Pair => {
@@ -78,15 +78,15 @@ export function asPadding(value: unknown, kernel: Pair, stride: Pair, dilation: 
     });
     return [sides[0], sides[1]];
   }
-  throw valueError("padding", `\`padding\` (=${repr(value)}) must be 'valid', 'same' or numbers`);
+  throw valueError("padding", `\`padding\` ${given(value)} must be 'valid', 'same' or numbers`);
 }
 
 export function asFlag(value: unknown, name: string): boolean {
   if (typeof value === "boolean") return value;
-  throw typeError(name, `\`${name}\` (=${repr(value)}) must be True or False`);
+  throw typeError(name, `\`${name}\` ${given(value)} must be true or false`);
 }
 
-/** How many pixels lie between the first and the last cell of a window, both included. */
+/** How many pixels a window spans, from its first to its last cell. */
 export const reachOf = (kernel: number, dilation: number): number => dilation * (kernel - 1) + 1;
 
 /** How many windows fit along one axis. */
@@ -103,8 +103,11 @@ export function outputLength(
   if (reach > padded) {
     throw valueError(
       "kernel_size",
-      `the window reaches ${reach} pixels in ${axis} (\`kernel_size\` ${kernel}, \`dilation\` ` +
-        `${dilation}) but the padded input has only ${padded}`,
+      dilation > 1
+        ? `\`kernel_size\` (${kernel}) with \`dilation\` (${dilation}) spans ${reach} pixels in ` +
+            `${axis}, but the padded input has only ${padded}: use a smaller window or more padding`
+        : `\`kernel_size\` (${kernel}) is larger in ${axis} than the padded input (${padded}): use a ` +
+            "smaller window or more padding",
     );
   }
   return Math.floor((padded - reach) / stride) + 1;

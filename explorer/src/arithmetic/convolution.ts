@@ -4,8 +4,8 @@ import { fill, range, sizeOf, sum, zeros } from "./arrays.ts";
 import type { Matrix, Volume } from "./arrays.ts";
 import { asInt, asPadding, asPair, AXES, outputLength, reachOf } from "./checks.ts";
 import type { Pair, Sides } from "./checks.ts";
-import { repr, valueError } from "./errors.ts";
-import { pad2d, sourceOf } from "./padding.ts";
+import { valueError } from "./errors.ts";
+import { checkPadding, pad2d, sourceOf } from "./padding.ts";
 import type { PaddingMode } from "./padding.ts";
 
 /** The arguments as a caller writes them: numbers or pairs; padding also by name or per side. */
@@ -21,7 +21,7 @@ export interface ConvolutionSettings {
   padding_mode: PaddingMode;
 }
 
-/** What one channel gives to one output cell. */
+/** What one channel contributes to one output cell. */
 export interface ChannelStep {
   channel: number;
   /** The whole window, with the cells between the taps of a dilated filter. */
@@ -62,32 +62,34 @@ export class Convolution {
   readonly mode: PaddingMode;
   readonly kernel: Pair;
   readonly outputSize: Pair;
-  readonly padded: Volume;
-  /** Whether all numbers are whole: cnnref then computes in integers, and shows them exactly. */
+  /** Whether all numbers are whole. cnnref then computes in integers and shows them exactly. */
   readonly whole: boolean;
+  #padded: Volume | null = null;
   #output: Volume | null = null;
 
+  /** Only checks the settings; what they cost is known before anything is computed. */
   constructor(settings: ConvolutionSettings) {
     const { input, weight, bias } = settings;
     const [inChannels, outChannels, groupChannels] = [input.length, weight.length, weight[0].length];
     this.kernel = sizeOf(weight[0][0]);
     this.groups = asInt(settings.groups, "groups", 1);
-    for (const [count, name] of [
-      [inChannels, "in_channels"],
-      [outChannels, "out_channels"],
+    for (const [count, what] of [
+      [inChannels, "input channels"],
+      [outChannels, "filters"],
     ] as const) {
       if (count % this.groups) {
         throw valueError(
           "groups",
-          `\`${name}\` (=${count}) must be divisible by \`groups\` (=${this.groups})`,
+          `\`groups\` (${this.groups}) must divide the number of ${what} (${count})`,
         );
       }
     }
     if (groupChannels !== inChannels / this.groups) {
       throw valueError(
         "weight",
-        `\`weight\` has ${groupChannels} channels a filter; \`input\` has ${inChannels} channels ` +
-          `in ${this.groups} group(s), so each filter needs ${inChannels / this.groups}`,
+        `\`weight\` has ${groupChannels} channels per filter, but needs ` +
+          `${inChannels / this.groups}: \`input\` has ${inChannels} channels in ${this.groups} ` +
+          (this.groups === 1 ? "group" : "groups"),
       );
     }
     this.stride = asPair(settings.stride, "stride", 1);
@@ -108,11 +110,11 @@ export class Convolution {
     if (bias !== null && bias.length !== outChannels) {
       throw valueError(
         "bias",
-        `\`bias\` has shape ${repr([bias.length])}; it must be (${outChannels},), one a filter`,
+        `\`bias\` has ${bias.length} numbers, but must have ${outChannels}, one per filter`,
       );
     }
     this.mode = settings.padding_mode;
-    this.padded = pad2d(input, this.padding, this.mode);
+    checkPadding(size, this.padding, this.mode);
     this.input = input;
     this.weight = weight;
     this.bias = bias;
@@ -137,6 +139,14 @@ export class Convolution {
     const [height, width] = sizeOf(this.input[0]);
     const [y, x] = [row - this.padding[0][0], column - this.padding[1][0]];
     return y < 0 || y >= height || x < 0 || x >= width;
+  }
+
+  get inputSize(): Pair {
+    return sizeOf(this.input[0]);
+  }
+
+  get padded(): Volume {
+    return (this.#padded ??= pad2d(this.input, this.padding, this.mode));
   }
 
   /** All totals, added in the order of `cell`, so that both agree to the last bit. */
@@ -225,7 +235,7 @@ export class Convolution {
 
   /** Which rows (axis 0) or columns of the padded image no window reads. */
   unread(axis: 0 | 1): boolean[] {
-    const unread = sizeOf(this.padded[0]).map((size) => Array<boolean>(size).fill(true))[axis];
+    const unread = Array<boolean>(sizeOf(this.padded[0])[axis]).fill(true);
     for (const window of range(this.outputSize[axis])) {
       for (const tap of range(this.kernel[axis])) {
         unread[window * this.stride[axis] + tap * this.dilation[axis]] = false;

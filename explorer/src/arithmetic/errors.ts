@@ -1,8 +1,9 @@
-// Errors with the words of cnnref: the argument, its value and the rule.
+// Errors of the same kind and about the same argument as those of cnnref. The words are the page's own:
+// the argument, its value, the rule and the remedy, as a sentence without its full stop.
 
 export type ErrorKind = "TypeError" | "ValueError";
 
-/** A setting that cannot be computed. `argument` is the field that can mend it. */
+/** A setting that cannot be computed. `argument` is the name of the one that can fix it. */
 export class CheckError extends Error {
   readonly kind: ErrorKind;
   readonly argument: string;
@@ -21,7 +22,16 @@ export const valueError = (argument: string, message: string): CheckError =>
 export const typeError = (argument: string, message: string): CheckError =>
   new CheckError("TypeError", argument, message);
 
-/** Write a value as Python's `repr` does; an array stands for a tuple. */
+/** A value in parentheses, as it follows the name of its argument; equal numbers are shown as one. */
+export function given(value: unknown): string {
+  const [first, ...others] = Array.isArray(value) ? (value.flat() as unknown[]) : [];
+  if (Number.isInteger(first) && others.length && others.every((n) => n === first)) {
+    return `(${String(first)})`;
+  }
+  return Array.isArray(value) ? repr(value) : `(${repr(value)})`;
+}
+
+/** Write a value as Python's `repr` does; an array is written as a tuple. */
 export function repr(value: unknown): string {
   if (value === null || value === undefined) return "None";
   if (value === true) return "True";

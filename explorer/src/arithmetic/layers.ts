@@ -1,9 +1,18 @@
-// A network as a list of layers: shapes, parameters, work and memory; cnnref/ops/layers.py, cost.py.
+// A network as a list of layers: shapes, parameters, work and memory, cnnref/networks/layers.py and cost.py.
 
-import { asFlag, asInt, asPadding, asPair, AXES, outputLength, reachOf } from "./checks.ts";
-import { asSides } from "./checks.ts";
+import {
+  asFlag,
+  asInt,
+  asPadding,
+  asPair,
+  asSides,
+  AXES,
+  outputLength,
+  reachOf,
+} from "./checks.ts";
 import type { Pair, Sides } from "./checks.ts";
-import { CheckError, repr, valueError } from "./errors.ts";
+import { exact } from "./budget.ts";
+import { CheckError, given, repr, valueError } from "./errors.ts";
 import { checkHalf, checkWindows } from "./windows.ts";
 
 /** (C, H, W) of one image, or (features) after `flatten`. */
@@ -98,19 +107,19 @@ const ONE_CELL: Window = {
   dilation: [1, 1],
 };
 
-/** Refuse settings that no input could make right. */
+/** Refuse settings that are wrong for every input. */
 export function checkLayer(layer: Layer): void {
   switch (layer.kind) {
     case "conv":
       asInt(layer.out_channels, "out_channels", 1);
       asInt(layer.groups, "groups", 1);
-      divisible(layer.out_channels as number, "out_channels", layer.groups as number);
+      divisible(layer.out_channels as number, "filters", layer.groups as number);
       convWindow(layer);
       return;
     case "transposed":
       asInt(layer.out_channels, "out_channels", 1);
       asInt(layer.groups, "groups", 1);
-      divisible(layer.out_channels as number, "out_channels", layer.groups as number);
+      divisible(layer.out_channels as number, "filters", layer.groups as number);
       transposedSettings(layer);
       return;
     case "pool": {
@@ -119,7 +128,7 @@ export function checkLayer(layer: Layer): void {
       if (layer.mode === "avg" && window.dilation.some((step) => step !== 1)) {
         throw valueError(
           "dilation",
-          `\`dilation\` (=${repr(layer.dilation)}) must be 1 for average pooling`,
+          `\`dilation\` ${given(layer.dilation)} must be 1 for average pooling`,
         );
       }
       return;
@@ -129,7 +138,7 @@ export function checkLayer(layer: Layer): void {
       return;
     case "branches":
       if (!layer.paths.length) {
-        throw valueError("paths", "`paths` is empty: a block needs at least one path");
+        throw valueError("paths", "`paths` is empty, but a block needs at least one path");
       }
       layer.paths.flat().forEach(checkLayer);
       return;
@@ -168,7 +177,7 @@ function transposedSettings(layer: TransposedLayer): TransposedSettings {
   return { kernel, stride, padding, dilation, outputPadding };
 }
 
-/** What an output cell reads; null where it reads the whole map, or not every cell alike. */
+/** What an output cell reads; null where it reads the whole map, or where cells differ. */
 export function windowOf(layer: Layer): Window | null {
   switch (layer.kind) {
     case "conv":
@@ -216,21 +225,24 @@ export const labelOf = (layer: Layer): string => layer.name || kindOf(layer);
 
 const product = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
-function divisible(count: number, name: string, groups: number): number {
+/** Sizes that are exact, so that whatever follows from them is. */
+const exactShape = (shape: Shape): Shape =>
+  shape.map((size) => exact(size, "an output size", "input_shape"));
+
+function divisible(count: number, what: string, groups: number): void {
   if (count % groups) {
-    throw valueError("groups", `\`${name}\` (=${count}) must be divisible by \`groups\` (=${groups})`);
+    throw valueError("groups", `\`groups\` (${groups}) must divide the number of ${what} (${count})`);
   }
-  return count;
 }
 
 function asMap(shape: Shape, kind: string): [number, number, number] {
   if (shape.length !== 3) {
-    throw valueError("", `${kind} reads a map (C, H, W), not the shape ${repr(shape)}`);
+    throw valueError("", `${kind} needs a map (channels, rows, columns), not the shape ${repr(shape)}`);
   }
   return [shape[0], shape[1], shape[2]];
 }
 
-/** How one side of an output comes about: the formula with its numbers, and its result. */
+/** How one side of an output is computed: the formula with its numbers, and its result. */
 export interface AxisStep {
   formula: string;
   result: number;
@@ -252,12 +264,12 @@ function slidingStep(size: number, window: Window, axis: 0 | 1, ceilMode: boolea
   return `${open}(${size}${signed(window.padding[axis], "+")} − ${reach}) / ${window.stride[axis]}${close} + 1`;
 }
 
-/** The shape that goes out for the shape that comes in, with the derivation of its sides. */
+/** The output shape for an input shape, with the derivation of its sides. */
 export function outputOf(layer: Layer, input: Shape): LayerShape {
   switch (layer.kind) {
     case "conv": {
       const [channels, height, width] = asMap(input, kindOf(layer));
-      divisible(channels, "in_channels", layer.groups as number);
+      divisible(channels, "input channels", layer.groups as number);
       const window = convWindow(layer);
       const steps = ([0, 1] as const).map((axis) => ({
         formula: slidingStep([height, width][axis], window, axis, false),
@@ -275,7 +287,6 @@ export function outputOf(layer: Layer, input: Shape): LayerShape {
     case "pool": {
       const [channels, height, width] = asMap(input, kindOf(layer));
       const window = poolWindow(layer);
-      // The window, not the layer as written: its messages show what cnnref's do.
       const { kernel: kernel_size, ...rest } = window;
       const { outputSize, ceilMode } = checkWindows([height, width], {
         ...rest,
@@ -298,7 +309,7 @@ export function outputOf(layer: Layer, input: Shape): LayerShape {
       if (input.length !== 1) {
         throw valueError(
           "",
-          `linear reads a row of features, not the shape ${repr(input)}: put Flatten before`,
+          `linear needs a row of features, not the shape ${repr(input)}: put a flatten layer first`,
         );
       }
       return { shape: [layer.out_features as number], steps: [] };
@@ -310,7 +321,7 @@ export function outputOf(layer: Layer, input: Shape): LayerShape {
   }
 }
 
-/** With the rounding up, the formula alone can be one too many: say that the last one is dropped. */
+/** When sizes are rounded up, the formula can give one too many: say that the last one is dropped. */
 function poolingStep(
   size: number,
   window: Window,
@@ -327,14 +338,14 @@ function poolingStep(
 
 function transposedOutput(layer: TransposedLayer, input: Shape): LayerShape {
   const [channels, ...size] = asMap(input, kindOf(layer));
-  divisible(channels, "in_channels", layer.groups as number);
+  divisible(channels, "input channels", layer.groups as number);
   const { kernel, stride, padding, dilation, outputPadding } = transposedSettings(layer);
   const steps = ([0, 1] as const).map((axis): AxisStep => {
     if (outputPadding[axis] >= stride[axis] && outputPadding[axis] >= dilation[axis]) {
       throw valueError(
         "output_padding",
-        `\`output_padding\` (=${outputPadding[axis]}) in ${AXES[axis]} must be smaller than ` +
-          `\`stride\` (=${stride[axis]}) or \`dilation\` (=${dilation[axis]})`,
+        `\`output_padding\` (${outputPadding[axis]}) in ${AXES[axis]} must be smaller than ` +
+          `\`stride\` (${stride[axis]}) or \`dilation\` (${dilation[axis]})`,
       );
     }
     const reach = reachOf(kernel[axis], dilation[axis]);
@@ -343,8 +354,8 @@ function transposedOutput(layer: TransposedLayer, input: Shape): LayerShape {
     if (stamped - cut < 1) {
       throw valueError(
         "padding",
-        `\`padding\` (=${repr(layer.padding)}) cuts off all there is in ${AXES[axis]}: the stamps ` +
-          `and \`output_padding\` take up ${stamped} pixels, ${cut} are cut off`,
+        `\`padding\` ${given(layer.padding)} removes all ${stamped} pixels in ${AXES[axis]}: use ` +
+          "less padding",
       );
     }
     const spread = dilation[axis] > 1 ? `${dilation[axis]}·(${kernel[axis]} − 1) + 1` : kernel[axis];
@@ -365,14 +376,19 @@ function joined(layer: BranchesLayer, input: Shape): Shape {
   const same = (a: Shape, b: Shape) => a.length === b.length && a.every((n, i) => n === b[i]);
   if (layer.join === "sum") {
     if (!others.every((end) => same(end, first))) {
-      throw valueError("", `the paths end in shapes ${listed}; a sum needs equal ones`);
+      throw valueError(
+        "paths",
+        `\`paths\` end in the shapes ${listed}, but a sum needs equal shapes: give all paths the ` +
+          "same stride and number of filters",
+      );
     }
     return first;
   }
   if (!others.every((end) => same(end.slice(1), first.slice(1)))) {
     throw valueError(
-      "",
-      `the paths end in shapes ${listed}; to concatenate them all but the first number must be equal`,
+      "paths",
+      `\`paths\` end in the shapes ${listed}: to concatenate them, only the number of channels may ` +
+        "differ",
     );
   }
   return [ends.reduce((total, end) => total + end[0], 0), ...first.slice(1)];
@@ -385,10 +401,10 @@ export interface Step {
   steps: AxisStep[];
 }
 
-/** An error of one layer of a list, with the words of cnnref and the place of the layer. */
+/** An error of one layer of a list, with the place of the layer. */
 export class LayerError extends CheckError {
   readonly place: number;
-  /** The layer's own words, without its place. */
+  /** The error's own message, without the place. */
   readonly reason: string;
 
   constructor(place: number, label: string, cause: CheckError) {
@@ -398,12 +414,13 @@ export class LayerError extends CheckError {
   }
 }
 
-/** Each layer with the shape that comes in and the shape that goes out. */
+/** Each layer with its input and output shape. */
 export function walk(layers: readonly Layer[], input: Shape): Step[] {
   let shape = asShape(input);
   return layers.map((layer, place) => {
     try {
-      const { shape: output, steps } = outputOf(layer, shape);
+      const { shape: computed, steps } = outputOf(layer, shape);
+      const output = exactShape(computed);
       const step = { layer, input: shape, output, steps };
       shape = output;
       return step;
@@ -418,7 +435,7 @@ export function asShape(shape: unknown): Shape {
   if (!Array.isArray(shape) || (shape.length !== 1 && shape.length !== 3)) {
     throw valueError(
       "input_shape",
-      `\`input_shape\` (=${repr(shape)}) must be (C, H, W) or (features,)`,
+      `\`input_shape\` ${given(shape)} must be (channels, rows, columns) or (features,)`,
     );
   }
   return shape.map((size) => asInt(size, "input_shape", 1));
@@ -443,30 +460,40 @@ export interface LayerCost {
   parts: LayerCost[];
 }
 
+/** What is counted for each layer, in the words of a message. */
+export const COUNTS = {
+  parameters: "the number of parameters",
+  macs: "the number of multiply-adds",
+  other_ops: "the number of other operations",
+  activation_bytes: "the output in bytes",
+} as const;
+
 /** What each layer of a network costs for one image, float32 activations. */
 export function cost(layers: readonly Layer[], input: Shape, bytesPerNumber = 4): LayerCost[] {
   return walk(layers, input).map((step) => {
     const { layer, output } = step;
+    const counted = (value: number, key: keyof typeof COUNTS): number =>
+      exact(value + inside(key), COUNTS[key], "input_shape");
     const parts =
       layer.kind === "branches"
         ? layer.paths.flatMap((path) => cost(path, step.input, bytesPerNumber))
         : [];
     const own = layer.kind === "flatten" ? 0 : product(output) * bytesPerNumber;
-    const inside = (key: "parameters" | "macs" | "other_ops" | "activation_bytes") =>
+    const inside = (key: keyof typeof COUNTS) =>
       parts.reduce((total, part) => total + part[key], 0);
     return {
       ...step,
       label: labelOf(layer),
-      parameters: parametersOf(layer, step.input) + inside("parameters"),
-      macs: macsOf(layer, step.input, output) + inside("macs"),
-      other_ops: otherOpsOf(layer, step.input, output) + inside("other_ops"),
-      activation_bytes: own + inside("activation_bytes"),
+      parameters: counted(parametersOf(layer, step.input), "parameters"),
+      macs: counted(macsOf(layer, step.input, output), "macs"),
+      other_ops: counted(otherOpsOf(layer, step.input, output), "other_ops"),
+      activation_bytes: counted(own, "activation_bytes"),
       parts,
     };
   });
 }
 
-/** Trained numbers, those inside a block not counted. */
+/** Trained numbers, without those inside a block. */
 function parametersOf(layer: Layer, input: Shape): number {
   switch (layer.kind) {
     case "conv":
@@ -498,12 +525,12 @@ function macsOf(layer: Layer, input: Shape, output: Shape): number {
   }
 }
 
-/** How many output cells one input cell stamps, before any is cut off. */
+/** How many output cells one input cell adds to, before padding removes any. */
 const stampOf = (layer: TransposedLayer): number =>
   ((layer.out_channels as number) / (layer.groups as number)) *
   product(transposedSettings(layer).kernel);
 
-/** Operations beside the multiply-adds, one an element. */
+/** Operations other than multiply-adds, one per element. */
 function otherOpsOf(layer: Layer, input: Shape, output: Shape): number {
   switch (layer.kind) {
     case "conv":

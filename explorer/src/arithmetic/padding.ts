@@ -1,10 +1,10 @@
-// Padding: the rows and columns put around an image; cnnref/ops/padding.py.
+// Padding: the rows and columns added around an image; cnnref/ops/padding.py.
 
 import { fill, sizeOf } from "./arrays.ts";
 import type { Matrix, Volume } from "./arrays.ts";
 import { AXES } from "./checks.ts";
-import type { Sides } from "./checks.ts";
-import { repr, valueError } from "./errors.ts";
+import type { Pair, Sides } from "./checks.ts";
+import { given, repr, valueError } from "./errors.ts";
 
 export const PADDING_MODES = ["constant", "reflect", "replicate", "circular"] as const;
 export type PaddingMode = (typeof PADDING_MODES)[number];
@@ -24,17 +24,20 @@ export function sourceOf(place: number, size: number, mode: PaddingMode): number
   }
 }
 
-/** Pad each channel. What a mode cannot fill from the image is refused. */
-export function pad2d(input: Volume, sides: Sides, mode: PaddingMode): Volume {
+/** Refuse a mode that does not exist, and padding that a mode cannot fill from the image. */
+export function checkPadding(size: Pair, sides: Sides, mode: PaddingMode): void {
   if (!PADDING_MODES.includes(mode)) {
     const names = PADDING_MODES.map(repr).join(", ");
-    throw valueError("mode", `\`mode\` (=${repr(mode)}) must be one of ${names}`);
+    throw valueError("mode", `\`mode\` ${given(mode)} must be one of ${names}`);
   }
-  const [height, width] = sizeOf(input[0]);
-  checkFill(mode, height, Math.max(...sides[0]), AXES[0]);
-  checkFill(mode, width, Math.max(...sides[1]), AXES[1]);
-  return input.map((channel) => padChannel(channel, sides, mode));
+  for (const axis of [0, 1] as const) {
+    checkFill(mode, size[axis], Math.max(...sides[axis]), AXES[axis]);
+  }
 }
+
+/** Pad each channel; the settings are checked already. */
+export const pad2d = (input: Volume, sides: Sides, mode: PaddingMode): Volume =>
+  input.map((channel) => padChannel(channel, sides, mode));
 
 function padChannel(channel: Matrix, sides: Sides, mode: PaddingMode): Matrix {
   const [[top, bottom], [left, right]] = sides;
@@ -52,8 +55,8 @@ function checkFill(mode: PaddingMode, size: number, amount: number, axis: string
   if (amount > limit) {
     throw valueError(
       "padding",
-      `\`padding\` (=${amount}) in ${axis} must be at most ${Math.max(limit, 0)} with mode ` +
-        `${repr(mode)}: the input has ${size} pixels there`,
+      `\`padding\` (${amount}) in ${axis} must be at most ${Math.max(limit, 0)} with the mode ` +
+        `${repr(mode)}, because the input has ${size} pixels there`,
     );
   }
 }

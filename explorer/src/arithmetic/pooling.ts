@@ -70,15 +70,17 @@ export interface AvgPooledCell extends PooledWindow {
 export function maxPool2d(input: Volume, settings: WindowSettings): MaxPooling {
   const windows = checkWindows(sizeOf(input[0]), settings);
   const width = windows.inputSize[1];
+  const [ys, xs] = placesOf(windows);
   const indices = input.map((channel) =>
     fill(...windows.outputSize, (i, j) => {
-      const [first, ...others] = pixelsOf(windows, i, j);
-      // Of equal pixels the first wins: only a larger one takes its place.
-      const [y, x] = others.reduce(
-        (best, place) => (channel[place[0]][place[1]] > channel[best[0]][best[1]] ? place : best),
-        first,
-      );
-      return y * width + x;
+      let [row, column] = [ys[i][0], xs[j][0]];
+      for (const y of ys[i]) {
+        for (const x of xs[j]) {
+          // The first of equal pixels wins: only a larger one takes its place.
+          if (channel[y][x] > channel[row][column]) [row, column] = [y, x];
+        }
+      }
+      return row * width + column;
     }),
   );
   const output = indices.map((places, c) =>
@@ -100,11 +102,13 @@ export function avgPool2d(input: Volume, settings: AvgSettings): AvgPooling {
     ...windows.outputSize,
     (i, j) => divisorOverride ?? counts[0][i] * counts[1][j],
   );
+  const [ys, xs] = placesOf(windows);
   const output = input.map((channel) =>
-    fill(
-      ...windows.outputSize,
-      (i, j) => sum(pixelsOf(windows, i, j).map(([y, x]) => channel[y][x])) / divisors[i][j],
-    ),
+    fill(...windows.outputSize, (i, j) => {
+      let total = 0;
+      for (const y of ys[i]) for (const x of xs[j]) total += channel[y][x];
+      return total / divisors[i][j];
+    }),
   );
   return {
     kind: "avg",
@@ -118,14 +122,27 @@ export function avgPool2d(input: Volume, settings: AvgSettings): AvgPooling {
   };
 }
 
+/** For each axis and each window along it, the rows or columns of the image that it reads. */
+const placesOf = (windows: Windows): number[][][] =>
+  ([0, 1] as const).map((axis) =>
+    range(windows.outputSize[axis]).map((window) => placesAlong(windows, axis, window)),
+  );
+
+const placesAlong = (windows: Windows, axis: 0 | 1, window: number): number[] =>
+  range(windows.kernel[axis])
+    .map((tap) => startOf(windows, axis, window) + tap * windows.dilation[axis])
+    .filter((place) => place >= 0 && place < windows.inputSize[axis]);
+
 /** The pixels of the image that a window reads, row by row. */
 export function pixelsOf(windows: Windows, row: number, column: number): Pair[] {
-  const [ys, xs] = ([0, 1] as const).map((axis) =>
-    range(windows.kernel[axis])
-      .map((tap) => startOf(windows, axis, [row, column][axis]) + tap * windows.dilation[axis])
-      .filter((place) => place >= 0 && place < windows.inputSize[axis]),
-  );
+  const [ys, xs] = [placesAlong(windows, 0, row), placesAlong(windows, 1, column)];
   return ys.flatMap((y) => xs.map((x): Pair => [y, x]));
+}
+
+/** Which rows (axis 0) or columns of the image no window reads. */
+export function unreadAlong(windows: Windows, axis: 0 | 1): boolean[] {
+  const read = new Set(placesOf(windows)[axis].flat());
+  return range(windows.inputSize[axis]).map((place) => !read.has(place));
 }
 
 /** Over how many cells along an axis a window averages; what lies past the padding never counts. */

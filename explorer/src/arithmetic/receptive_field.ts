@@ -1,5 +1,6 @@
-// What a cell deep in a network sees of the image; cnnref/ops/receptive_field.py.
+// What a cell deep in a network sees of the image; cnnref/networks/receptive_field.py.
 
+import { exact } from "./budget.ts";
 import type { Pair } from "./checks.ts";
 import { valueError } from "./errors.ts";
 import { labelOf, windowOf } from "./layers.ts";
@@ -8,24 +9,22 @@ import type { BranchesLayer, Layer, Window } from "./layers.ts";
 /** As (height, width), in pixels of the input. */
 export interface ReceptiveField {
   size: Pair;
-  /** The distance between what two neighbouring cells read. */
+  /** The distance between the fields of two neighboring cells. */
   jump: Pair;
-  /** The first pixel that the first cell reads; negative on the padding. */
+  /** The first pixel that the first cell reads; negative in the padding. */
   first: Pair;
 }
 
 const PIXEL: ReceptiveField = { size: [1, 1], jump: [1, 1], first: [0, 0] };
 
-/** The field after each layer, up to the first whose cells do not all read a window alike. */
-export function receptiveFields(layers: readonly Layer[]): ReceptiveField[] {
-  const fields: ReceptiveField[] = [];
+/** The field after each layer, up to the first layer whose cells have fields of different sizes. */
+export function* receptiveFields(layers: readonly Layer[]): Generator<ReceptiveField> {
   let field = PIXEL;
   for (const layer of layers) {
-    if (windowOf(layer) === null) break;
+    if (windowOf(layer) === null) return;
     field = after(field, layer);
-    fields.push(field);
+    yield field;
   }
-  return fields;
 }
 
 function after(field: ReceptiveField, layer: Layer): ReceptiveField {
@@ -34,15 +33,17 @@ function after(field: ReceptiveField, layer: Layer): ReceptiveField {
   if (window === null) {
     const why =
       layer.kind === "transposed"
-        ? "does not give all its cells a field of one size"
-        : "reads the whole map: its receptive field is the image";
+        ? "has output cells with receptive fields of different sizes"
+        : "reads the whole map, so its receptive field is the image";
     throw valueError("", `${labelOf(layer)} ${why}`);
   }
   return bothAxes((axis) => grown(field, window, axis));
 }
 
 function bothAxes(of: (axis: 0 | 1) => readonly [number, number, number]): ReceptiveField {
-  const [height, width] = [of(0), of(1)];
+  const [height, width] = ([0, 1] as const).map((axis) =>
+    of(axis).map((value) => exact(value, "the receptive field", "layers")),
+  );
   return {
     size: [height[0], width[0]],
     jump: [height[1], width[1]],
@@ -57,13 +58,17 @@ const grown = (field: ReceptiveField, window: Window, axis: 0 | 1) =>
     field.first[axis] - window.padding[axis][0] * field.jump[axis],
   ] as const;
 
-/** Where paths are joined, a cell reads from the first pixel of any path to the last of any. */
+/** Where paths join, a cell reads from the first pixel of any path to the last pixel of any path. */
 function join(field: ReceptiveField, block: BranchesLayer): ReceptiveField {
   const ends = block.paths.map((path) => path.reduce(after, field));
   const { jump } = ends[0];
   if (ends.some((end) => end.jump[0] !== jump[0] || end.jump[1] !== jump[1])) {
     const jumps = ends.map((end) => pairText(end.jump)).join(", ");
-    throw valueError("", `the paths of ${labelOf(block)} end with jumps ${jumps}; they must be equal`);
+    throw valueError(
+      "paths",
+      `\`paths\` of ${labelOf(block)} end with the jumps ${jumps}, but the jumps must be equal for a ` +
+        "receptive field of one size",
+    );
   }
   return bothAxes((axis) => {
     const first = Math.min(...ends.map((end) => end.first[axis]));

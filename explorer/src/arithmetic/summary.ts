@@ -1,44 +1,63 @@
-// A whole stack at a glance: the cost of each layer, what its cells see, and where it breaks.
+// A whole stack at a glance: the cost of each layer, its receptive field, and where the stack breaks.
 
+import { exact } from "./budget.ts";
 import { CheckError } from "./errors.ts";
-import { checkLayer, cost, LayerError, walk } from "./layers.ts";
+import { asShape, checkLayer, cost, COUNTS, LayerError } from "./layers.ts";
 import type { Layer, LayerCost, Shape } from "./layers.ts";
 import { receptiveFields } from "./receptive_field.ts";
 import type { ReceptiveField } from "./receptive_field.ts";
 
+type Count = keyof typeof COUNTS;
+export type Totals = Record<Count, number>;
+
 export interface Summary {
-  /** The layers that can be computed: all, or those before the one that breaks. */
+  /** The layers that can be computed: all of them, or those before the one that breaks. */
   costs: LayerCost[];
-  /** One a layer, as long as its cells see a window alike. */
+  /** The sums over these layers. */
+  totals: Totals;
+  /** One per layer, as long as its cells have fields of one size. */
   fields: ReceptiveField[];
   /** Why the fields end early, where that is an error. */
   fieldError: string | null;
-  /** The first layer that cannot be computed. */
+  /** The first layer that cannot be computed; the input has the place -1. */
   broken: { place: number; error: CheckError; reason: string } | null;
 }
 
 export function summarise(layers: readonly Layer[], input: Shape): Summary {
-  const broken = firstBroken(layers, input);
-  const sound = layers.slice(0, broken?.place ?? layers.length);
-  const costs = broken?.place === -1 ? [] : cost(sound, input);
-  return { costs, ...fieldsOf(sound), broken };
+  const costs: LayerCost[] = [];
+  let totals: Totals = { parameters: 0, macs: 0, other_ops: 0, activation_bytes: 0 };
+  let place = -1;
+  const error = caught(() => {
+    let shape = asShape(input);
+    for (const layer of layers) {
+      place += 1;
+      checkLayer(layer);
+      const [row] = cost([layer], shape);
+      totals = plus(totals, row);
+      costs.push(row);
+      shape = row.output;
+    }
+  });
+  const reason = error instanceof LayerError ? error.reason : error?.message;
+  const broken = error && { place, error, reason: reason ?? "" };
+  return { costs, totals, ...fieldsOf(layers.slice(0, costs.length)), broken };
 }
 
-function firstBroken(layers: readonly Layer[], input: Shape): Summary["broken"] {
-  for (const [place, layer] of layers.entries()) {
-    const error = caught(() => checkLayer(layer));
-    if (error) return { place, error, reason: error.message };
-    const found = caught(() => walk(layers.slice(0, place + 1), input));
-    if (found instanceof LayerError) return { place: found.place, error: found, reason: found.reason };
-    if (found) return { place: -1, error: found, reason: found.message };
-  }
-  return null;
-}
+const plus = (totals: Totals, row: LayerCost): Totals => {
+  const sum = (key: Count): number =>
+    exact(totals[key] + row[key], `${COUNTS[key]} of all layers`, "input_shape");
+  return {
+    parameters: sum("parameters"),
+    macs: sum("macs"),
+    other_ops: sum("other_ops"),
+    activation_bytes: sum("activation_bytes"),
+  };
+};
 
 function fieldsOf(layers: readonly Layer[]): Pick<Summary, "fields" | "fieldError"> {
-  let fields: ReceptiveField[] = [];
+  const fields: ReceptiveField[] = [];
   const error = caught(() => {
-    fields = receptiveFields(layers);
+    for (const field of receptiveFields(layers)) fields.push(field);
   });
   return { fields, fieldError: error?.message ?? null };
 }

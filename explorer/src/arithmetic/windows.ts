@@ -1,9 +1,9 @@
-// Where the windows of a pooling lie; cnnref/ops/_windows.py and output_shape.py.
+// Where the windows of a pooling are; cnnref/ops/_windows.py and output_shape.py.
 
 import { range } from "./arrays.ts";
 import { asFlag, asPadding, asPair, AXES, outputLength, reachOf } from "./checks.ts";
 import type { Pair, Sides } from "./checks.ts";
-import { repr, valueError } from "./errors.ts";
+import { given, valueError } from "./errors.ts";
 
 export interface WindowSettings {
   kernel_size: unknown;
@@ -24,7 +24,7 @@ export interface Windows {
   ceilMode: boolean;
 }
 
-/** The number of windows along an axis; rounded up, a last one may stick out. */
+/** The number of windows along an axis; with rounding up, the last one may extend past the end. */
 export function windowCount(
   size: number,
   kernel: number,
@@ -69,26 +69,26 @@ export function checkWindows(inputSize: Pair, settings: WindowSettings): Windows
     if (dilation[axis] > 1 && padded && readsNothing(windows, axis)) {
       throw valueError(
         "dilation",
-        `a window reads padding alone along the ${AXES[axis]}: \`dilation\` ` +
-          `(=${repr(settings.dilation)}) steps over all ${inputSize[axis]} pixels there`,
+        `\`dilation\` ${given(settings.dilation)} lets a window skip all ${inputSize[axis]} pixels ` +
+          `in ${AXES[axis]} and read only padding: use a smaller dilation`,
       );
     }
   }
   return windows;
 }
 
-/** Refuse more padding than half a window: a window could lie on padding alone. */
+/** Refuse more padding than half a window, where a window could lie on padding only. */
 export function checkHalf(
   kernel: Pair,
   padding: Sides,
-  given: { padding: unknown; kernel_size: unknown },
+  settings: { padding: unknown; kernel_size: unknown },
 ): void {
   for (const axis of [0, 1] as const) {
     if (Math.max(...padding[axis]) > Math.floor(kernel[axis] / 2)) {
       throw valueError(
         "padding",
-        `\`padding\` (=${repr(given.padding)}) must be at most half of \`kernel_size\` ` +
-          `(=${repr(given.kernel_size)})`,
+        `\`padding\` ${given(settings.padding)} must be at most half of \`kernel_size\` ` +
+          given(settings.kernel_size),
       );
     }
   }
@@ -98,11 +98,17 @@ export function checkHalf(
 export const startOf = (windows: Windows, axis: 0 | 1, window: number): number =>
   window * windows.stride[axis] - windows.padding[axis][0];
 
+/**
+ * A window that starts on the image reads its first pixel there. One that starts in the padding can
+ * step over the image only if its step is longer than the image, and then the padding is at most one
+ * pixel: `checkHalf` and the window's reach leave no room for more.
+ */
 function readsNothing(windows: Windows, axis: 0 | 1): boolean {
-  return range(windows.outputSize[axis]).some((window) =>
-    range(windows.kernel[axis]).every((tap) => {
-      const place = startOf(windows, axis, window) + tap * windows.dilation[axis];
-      return place < 0 || place >= windows.inputSize[axis];
-    }),
-  );
+  const [size, dilation] = [windows.inputSize[axis], windows.dilation[axis]];
+  if (dilation <= size) return false;
+  const inPadding = Math.ceil(windows.padding[axis][0] / windows.stride[axis]);
+  return range(Math.min(windows.outputSize[axis], inPadding)).some((window) => {
+    const first = startOf(windows, axis, window);
+    return first + dilation * Math.ceil(-first / dilation) >= size;
+  });
 }

@@ -4,6 +4,7 @@ import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 
 import { range, sizeOf } from "../arithmetic/arrays.ts";
+import { checkWork, convolutionWork, fits } from "../arithmetic/budget.ts";
 import { Convolution } from "../arithmetic/convolution.ts";
 import type { ChannelStep, OutputCell, Reader } from "../arithmetic/convolution.ts";
 import { convolutionAsCnnref, convolutionAsTorch } from "../snippets/convolution.ts";
@@ -47,7 +48,9 @@ export class ConvolutionExplorer extends GridExplorer<ConvolutionState, Convolut
   }
 
   protected compute(state: ConvolutionState): Convolution {
-    return new Convolution({ ...state, padding_mode: state.mode });
+    const convolution = new Convolution({ ...state, padding_mode: state.mode });
+    checkWork(convolutionWork(convolution), convolution);
+    return convolution;
   }
 
   protected shapeOf = (convolution: Convolution) => convolution.shape;
@@ -73,9 +76,12 @@ export class ConvolutionExplorer extends GridExplorer<ConvolutionState, Convolut
     return `${all.join(", ")}, total ${numberText(total, convolution.whole)}`;
   }
 
-  /** There is no output, but the numbers can still be changed. */
+  /** There is no output, but the numbers can be changed if they are few enough to be drawn. */
   protected editableBody(): TemplateResult {
-    const { input, weight } = this.current;
+    const { input, weight, cell } = this.current;
+    // As with an output, one filter is shown: all of them can hold as many cells as the input.
+    const filter = Math.min(cell[0], weight.length - 1);
+    if (!fits(input.flat(2).length + weight[filter].flat(2).length)) return html``;
     const channels = input.map((values, c) => {
       const label = `Input channel ${c + 1}`;
       return this.figure(
@@ -84,7 +90,7 @@ export class ConvolutionExplorer extends GridExplorer<ConvolutionState, Convolut
         { edit: (edit) => this.set({ input: withPixel(input, c, edit) }) },
       );
     });
-    const filters = weight.flatMap((filter, f) => filter.map((_, c) => this.#filter(f, c)));
+    const filters = weight[filter].map((_, c) => this.#filter(filter, c));
     return html`<div class="volume">${channels} ${filters}</div>`;
   }
 
@@ -143,11 +149,11 @@ export class ConvolutionExplorer extends GridExplorer<ConvolutionState, Convolut
     );
   }
 
-  /** One channel: its input with the window, and what it gives to the output cell. */
+  /** One channel: its input with the window, and what it contributes to the output cell. */
   #channel(convolution: Convolution, channel: number, derived: OutputCell): TemplateResult {
     const step = derived.channels.find((candidate) => candidate.channel === channel);
     const other = () =>
-      html`<p>Filter ${derived.filter + 1} does not read this channel: it is of another group.</p>`;
+      html`<p>Filter ${derived.filter + 1} does not read this channel, which is in another group.</p>`;
     return html`<section class="channel" aria-label="Channel ${channel + 1}">
       <h4>Channel ${channel + 1}</h4>
       ${this.#input(convolution, channel, step ? derived : null)}

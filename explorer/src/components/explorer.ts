@@ -1,4 +1,4 @@
-// What all explorers share: a state with undo, in the address; a bar of buttons; announcements.
+// What all explorers share: a state with undo, kept in the address; a bar of buttons; announcements.
 
 import { html, LitElement, nothing } from "lit";
 import type { TemplateResult } from "lit";
@@ -15,7 +15,7 @@ export interface Preset<State> {
   state: State;
 }
 
-/** The address is written a little after a change: browsers slow down pages that write it often. */
+/** The address is written shortly after a change: browsers slow down pages that write it often. */
 const WRITE_AFTER = 250;
 
 export abstract class Explorer<State> extends LitElement {
@@ -23,7 +23,7 @@ export abstract class Explorer<State> extends LitElement {
   static override properties = { history: { state: true }, message: { state: true } };
 
   declare protected history: History<State>;
-  /** What the reader must know: a link that cannot be used, a number that is none. */
+  /** What the reader must know: a link that cannot be used, a text that is not a number. */
   declare protected message: string | null;
   protected abstract readonly codec: Codec<State>;
   protected abstract readonly presets: Readonly<Record<string, Preset<State>>>;
@@ -39,7 +39,7 @@ export abstract class Explorer<State> extends LitElement {
   }
 
   override connectedCallback(): void {
-    // Moved about in the page, it keeps what it has.
+    // An explorer that is moved within the page keeps its state.
     if (!this.#initial) this.#begin();
     super.connectedCallback();
   }
@@ -76,12 +76,12 @@ export abstract class Explorer<State> extends LitElement {
     }
   }
 
-  /** Of several explorers of one kind on a page, the first is the one that a link opens. */
+  /** A link opens the first of several explorers of one kind on a page. */
   #ownsAddress(): boolean {
     return document.querySelector(this.localName) === this;
   }
 
-  /** Change the state; undo takes it back. */
+  /** Change the state in a way that undo reverts. */
   protected change(state: State): void {
     this.history = push(this.history, state);
     this.#chosen = this.#nameOf(state);
@@ -108,7 +108,7 @@ export abstract class Explorer<State> extends LitElement {
   }
 
   protected redo(): void {
-    if (this.history.future.length) this.#move(redo(this.history), "Done again");
+    if (this.history.future.length) this.#move(redo(this.history), "Redone");
   }
 
   protected reset(): void {
@@ -121,7 +121,7 @@ export abstract class Explorer<State> extends LitElement {
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => {
       const { pathname, search, hash } = window.location;
-      // A state too large for a link leaves the address without one, rather than with an old one.
+      // A state too large for a link leaves no state in the address, rather than an old one.
       const query = write(this.codec, this.current, search) ?? clear(this.codec, search);
       window.history.replaceState(window.history.state, "", pathname + query + hash);
     }, WRITE_AFTER);
@@ -134,7 +134,7 @@ export abstract class Explorer<State> extends LitElement {
       return;
     }
     const link = new URL(query, window.location.href);
-    // It opens where the explorer stands: further up, it would not even be loaded.
+    // The link opens at the explorer: further up, it would not even be loaded.
     link.hash = this.id;
     await this.copy(link.href, "The link is");
   }
@@ -145,7 +145,7 @@ export abstract class Explorer<State> extends LitElement {
       this.announce(`${what} copied`);
     } catch {
       this.message =
-        "The browser does not let this page copy. Select the text and copy it yourself.";
+        "The browser does not let this page copy. Select the text and copy it by hand.";
     }
   }
 
@@ -156,7 +156,7 @@ export abstract class Explorer<State> extends LitElement {
   }
 
   #onKey(event: KeyboardEvent): void {
-    // In a text that is being typed, the browser's own undo is the one meant.
+    // While a text is being typed, the shortcut means the browser's own undo.
     const [target] = event.composedPath();
     const typing = target instanceof Element && target.matches('textarea, input[type="text"]');
     if (typing || !(event.ctrlKey || event.metaKey)) return;
@@ -205,7 +205,7 @@ export abstract class Explorer<State> extends LitElement {
     if (preset) this.change(preset.state);
   }
 
-  /** A button that can be out of use, yet keeps the focus when it becomes so. */
+  /** A button that can be switched off and still keeps the focus. */
   protected button(words: string, act: () => void, off = false, name?: string): TemplateResult {
     return html`<button
       type="button"

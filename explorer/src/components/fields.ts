@@ -1,4 +1,4 @@
-// Fields for settings: whole numbers with a label, and the words of an error at their group.
+// Fields for settings: whole numbers with a label, and the message of an error next to their group.
 
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
@@ -16,17 +16,17 @@ export interface NumberField {
   set: (value: number) => void;
 }
 
-/** Settings that stand together, and the error that one of them makes. */
+/** Settings that belong together, and the error that one of them causes. */
 export interface FieldGroup {
   legend: string;
-  /** The arguments, in cnnref's words, whose errors belong here. */
+  /** The arguments of cnnref whose errors are shown here. */
   about: readonly string[];
   content: readonly (NumberField | TemplateResult)[];
 }
 
 const isNumber = (item: NumberField | TemplateResult): item is NumberField => "set" in item;
 
-/** A group; `refuse` takes a number that is beyond what the explorer holds. */
+/** A group; `refuse` is called with a number that a field cannot take. */
 export function fieldGroup(
   group: FieldGroup,
   error: CheckError | null,
@@ -43,7 +43,7 @@ export function fieldGroup(
   </fieldset>`;
 }
 
-/** What a field holds: the state's value, or, as long as something is wrong, what was typed. */
+/** What a field shows: the state's value, or what was typed as long as something is wrong. */
 export const typed = (value: string, wrong: boolean): unknown => (wrong ? value : live(value));
 
 function numberField(
@@ -61,7 +61,7 @@ function numberField(
       refuse(
         valueError(
           argument,
-          `${field.label} must be a whole number from ${field.min} to ${field.max} here`,
+          `${field.label} (${input.value || "empty"}) must be a whole number from ${field.min} to ${field.max}`,
         ),
       );
     }
@@ -81,7 +81,7 @@ function numberField(
   </label>`;
 }
 
-/** A setting of an operation: what it must be, the operation says; here it only has to be short. */
+/** A setting of an operation, which checks it; the field only limits its size. */
 export const setting = (
   label: string,
   value: number | null,

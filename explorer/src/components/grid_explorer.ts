@@ -21,9 +21,9 @@ import { placeOf, Player, stepped, within } from "./stepper.ts";
 export interface GridActions {
   marks?: Marks;
   edit?: (edit: CellEdit) => void;
-  /** The focus came to a cell, be it in passing. */
+  /** The focus came to a cell, perhaps only in passing. */
   focus?: (place: CellPlace) => void;
-  /** A cell was gone to on purpose: by an arrow key, a click, Enter. */
+  /** The reader went to a cell on purpose: by an arrow key, a click, Enter. */
   choose?: (place: CellPlace) => void;
   hover?: (place: CellPlace | null) => void;
   blur?: () => void;
@@ -31,7 +31,7 @@ export interface GridActions {
 
 export const NO_MARKS: Marks = new Map();
 
-/** Without its cell, two states that compute the same are the same in every field. */
+/** Whether two states compute the same: they differ at most in the cell that is derived. */
 function sameSettings<State extends object>(a: State, b: State): boolean {
   return (Object.keys(a) as (keyof State)[]).every((key) => key === "cell" || a[key] === b[key]);
 }
@@ -47,7 +47,7 @@ export abstract class GridExplorer<
     codeOpen: { state: true },
   };
 
-  /** A number beyond what the explorer holds; the state keeps the last good one. */
+  /** A number that a field cannot take; the state keeps the last good one. */
   declare protected refused: CheckError | null;
   declare protected solutionOpen: boolean;
   declare protected codeOpen: boolean;
@@ -61,14 +61,14 @@ export abstract class GridExplorer<
     this.codeOpen = false;
   }
 
-  /** Compute the output; throws CheckError for settings that have none. */
+  /** Compute the output; throws CheckError for settings that have none or that cost too much. */
   protected abstract compute(state: State): Result;
   /** Number of output channels, rows, columns. */
   protected abstract shapeOf(result: Result): readonly [number, number, number];
   /** What an output channel is called: filter, channel. */
   protected abstract readonly word: string;
   protected abstract settings(): FieldGroup[];
-  /** The arithmetic of a cell in one sentence, for those who do not see it. */
+  /** The arithmetic of a cell in one sentence, for a screen reader. */
   protected abstract tell(result: Result, index: Index): string;
   protected abstract computedBody(result: Result, own: Index): TemplateResult;
   protected abstract editableBody(): TemplateResult;
@@ -84,7 +84,7 @@ export abstract class GridExplorer<
     this.change({ ...this.current, ...changed });
   }
 
-  /** The result of the current state, or why there is none. A step does not compute it anew. */
+  /** The result of the current state, or why there is none. A step does not compute it again. */
   protected get result(): Result | CheckError {
     const state = this.current;
     if (this.#computed && sameSettings(this.#computed.state, state)) return this.#computed.result;
@@ -178,7 +178,7 @@ export abstract class GridExplorer<
           @cell-blur=${told(on.blur)}
           @cell-refused=${() => {
             this.message =
-              "That is no number that fits here: up to six digits, and up to four after the point.";
+              "That is not a number this cell can hold. Use at most 6 digits before the point and 4 after it.";
           }}
         ></cnnref-grid>
       </div>
@@ -192,7 +192,7 @@ export abstract class GridExplorer<
       "Copy this cell as text": () => toText(this.document(result, [own])),
       "Copy this cell as LaTeX": () => toLatex(this.document(result, [own])),
     };
-    // What is folded is not written: for a large input that would cost more than all the rest.
+    // A folded solution is not written: for a large input it would cost more than everything else.
     const inside = () =>
       html`<div class="bar">
           ${Object.entries(copies).map(([words, text]) =>

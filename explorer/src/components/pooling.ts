@@ -1,4 +1,4 @@
-// <cnnref-pooling>: the largest pixel or the mean of each window, and the gradient's way back.
+// <cnnref-pooling>: the largest pixel or the mean of each window, and where the gradient goes.
 
 import { html } from "lit";
 import type { TemplateResult } from "lit";
@@ -12,6 +12,8 @@ import {
   pooledCell,
 } from "../arithmetic/pooling.ts";
 import type { Pooling } from "../arithmetic/pooling.ts";
+import { checkWork, fits, poolingWork } from "../arithmetic/budget.ts";
+import { checkWindows } from "../arithmetic/windows.ts";
 import { poolingAsCnnref, poolingAsTorch } from "../snippets/pooling.ts";
 import { poolingCodec } from "../state/pooling.ts";
 import type { PoolingState } from "../state/pooling.ts";
@@ -21,7 +23,7 @@ import { poolingDocument } from "../worked/pooling.ts";
 import { keyOf, numberText } from "./cells.ts";
 import { editableCells } from "./convolution_cells.ts";
 import { GridExplorer } from "./grid_explorer.ts";
-import { frameOf, gradientCells, hasUnread, inputCells, inputMarks, outputCells } from "./pooling_cells.ts";
+import { gradientCells, hasUnread, inputCells, inputMarks, outputCells } from "./pooling_cells.ts";
 import { poolingSettings } from "./pooling_settings.ts";
 import { withPixel } from "./volumes.ts";
 
@@ -41,9 +43,13 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
   }
 
   protected compute(state: PoolingState): Pooling {
-    const { input, kernel, stride, padding, dilation, ceilMode } = state;
+    const { input, kernel, stride, padding, ceilMode } = state;
+    const max = state.mode === "max";
+    const dilation = max ? state.dilation : 1;
     const shared = { kernel_size: kernel, stride, padding, ceil_mode: ceilMode };
-    if (state.mode === "max") return maxPool2d(input, { ...shared, dilation });
+    const windows = checkWindows(sizeOf(input[0]), { ...shared, dilation });
+    checkWork(poolingWork(input.length, windows), windows);
+    if (max) return maxPool2d(input, { ...shared, dilation });
     return avgPool2d(input, {
       ...shared,
       count_include_pad: state.countIncludePad,
@@ -76,13 +82,15 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
   }
 
   protected editableBody(): TemplateResult {
+    const { input } = this.current;
+    if (!fits(input.flat(2).length)) return html``;
     return html`<div class="volume">
-      ${this.current.input.map((values, c) => {
+      ${input.map((values, c) => {
         const label = `Input channel ${c + 1}`;
         return this.figure(
           label,
           { label, cells: editableCells(values, "input") },
-          { edit: (edit) => this.set({ input: withPixel(this.current.input, c, edit) }) },
+          { edit: (edit) => this.set({ input: withPixel(input, c, edit) }) },
         );
       })}
     </div>`;
@@ -91,7 +99,7 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
   protected computedBody(pooling: Pooling, own: Index): TemplateResult {
     const index = this.pointed ?? own;
     const name = this.cellName(index, this.shapeOf(pooling));
-    // A one at each output cell: what comes back says how often a pixel counts.
+    // A one at each output cell: the gradient then says how often a pixel counts.
     const gradient = inputGradient(
       pooling,
       pooling.output.map((channel) => channel.map((row) => row.map(() => 1))),
@@ -110,7 +118,7 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
             ${this.#output(pooling, channel, own)}
             <span class="sign">⇠</span>
             ${this.figure("where the gradient goes", {
-              label: `Gradient to channel ${channel + 1}`,
+              label: `Gradient with respect to channel ${channel + 1}`,
               cells: gradientCells(gradient[channel]),
             })}
           </section>`,
@@ -119,8 +127,8 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
         ["tap", "read by the window"],
         ...(max
           ? ([
-              ["winner", "the largest: gets the gradient"],
-              ["tie", "as large, but later: gets none"],
+              ["winner", "largest: gets the gradient"],
+              ["tie", "just as large, but later: gets none"],
             ] as const)
           : []),
         ...(pooling.windows.padding.flat().some(Boolean)
@@ -140,7 +148,7 @@ export class PoolingExplorer extends GridExplorer<PoolingState, Pooling> {
   }
 
   #input(pooling: Pooling, channel: number, index: Index): TemplateResult {
-    const { top, left } = frameOf(pooling);
+    const [[top], [left]] = pooling.windows.padding;
     return this.figure(
       `input ${sizeOf(pooling.input[channel]).join(" × ")}`,
       { label: `Input channel ${channel + 1}`, cells: inputCells(pooling, channel) },

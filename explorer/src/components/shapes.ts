@@ -1,4 +1,4 @@
-// <cnnref-shapes>: a stack of layers, as rows or as text, and what becomes of the shape.
+// <cnnref-shapes>: a stack of layers, as rows or as text, and the shape after each.
 
 import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
@@ -31,7 +31,7 @@ export class ShapesExplorer extends Explorer<Stack> {
     asText: { state: true },
   };
 
-  /** A text that is no stack yet; the state keeps the last that was one. */
+  /** A text that is not a stack yet; the state keeps the last one that was. */
   declare private typed: string | null;
   /** What is wrong: with the text, or with a value of a row. */
   declare private wrong: { row: number | null; message: string } | null;
@@ -48,7 +48,7 @@ export class ShapesExplorer extends Explorer<Stack> {
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    // Another stack, by undo or as an example: what was typed before no longer belongs to it.
+    // The stack changed, by undo or an example: what was typed before no longer belongs to it.
     if (changed.has("history") && !changed.has("typed")) {
       this.typed = null;
       if (!changed.has("wrong")) this.wrong = null;
@@ -70,7 +70,7 @@ export class ShapesExplorer extends Explorer<Stack> {
   #text(): TemplateResult {
     const error = this.wrong?.row === null ? this.wrong.message : null;
     return html`<label class="wide">
-        One layer a line, after the input's shape
+        One layer per line, after the shape of the input
         <textarea
           rows="12"
           spellcheck="false"
@@ -93,7 +93,7 @@ export class ShapesExplorer extends Explorer<Stack> {
     this.#take(() => parseStack(text), null);
   }
 
-  /** Take a stack over, or keep the last one and say what is wrong. */
+  /** Use a stack, or keep the last one and say what is wrong. */
   #take(make: () => Stack, row: number | null): void {
     try {
       this.change(make());
@@ -219,7 +219,7 @@ export class ShapesExplorer extends Explorer<Stack> {
     this.#replace(place, { ...row, flags });
   }
 
-  /** A value goes through the text, so that rows and text know the same rules. */
+  /** A value is read as part of the text, so that rows and text follow the same rules. */
   #setValue(place: number, field: string, typed: string): void {
     const row = this.current.rows[place];
     const values = { ...row.values };
@@ -235,15 +235,10 @@ export class ShapesExplorer extends Explorer<Stack> {
     this.#take(() => parseStack(text), -1);
   }
 
-  // What becomes of it.
+  // The results.
 
   #results(summary: Summary): TemplateResult {
-    const { costs, broken, fieldError } = summary;
-    const totals = (["parameters", "macs", "activation_bytes"] as const).map((key) =>
-      costs.reduce((total, layer) => total + layer[key], 0),
-    );
-    const counts = costs.flatMap((layer) => [layer.parameters, layer.macs, layer.activation_bytes]);
-    const exact = [...counts, ...totals].every(Number.isSafeInteger);
+    const { costs, totals, broken, fieldError } = summary;
     return html`
       ${broken
         ? html`<p class="notice">
@@ -251,7 +246,6 @@ export class ShapesExplorer extends Explorer<Stack> {
             ${broken.reason}.
           </p>`
         : nothing}
-      ${exact ? nothing : html`<p class="notice">The counts are too large to be exact here.</p>`}
       ${fieldError === null ? nothing : html`<p class="notice">${fieldError}.</p>`}
       ${drawing([this.current.input, ...costs.map(({ output }) => output)])}
       <div class="scroll" tabindex="0" role="group" aria-label="Layers and their cost">
@@ -263,7 +257,7 @@ export class ShapesExplorer extends Explorer<Stack> {
             <tr>
               <th scope="col">layer</th>
               <th scope="col">output</th>
-              <th scope="col">how it follows</th>
+              <th scope="col">how it is computed</th>
               <th scope="col">parameters</th>
               <th scope="col">MACs</th>
               <th scope="col">bytes</th>
@@ -289,7 +283,9 @@ export class ShapesExplorer extends Explorer<Stack> {
               <th scope="row">total</th>
               <td></td>
               <td></td>
-              ${totals.map((total) => html`<td>${number(total)}</td>`)}
+              <td>${number(totals.parameters)}</td>
+              <td>${number(totals.macs)}</td>
+              <td>${number(totals.activation_bytes)}</td>
               <td></td>
             </tr>
           </tfoot>
@@ -297,13 +293,14 @@ export class ShapesExplorer extends Explorer<Stack> {
       </div>
       <p>
         Bytes are those of a layer's output in float32, for one image. “Sees” is the receptive field,
-        in pixels of the input; a dash stands where the cells see the whole image, or not equally much.
+        in pixels of the input. A dash means that the cells see the whole image, or that their fields
+        differ in size.
       </p>
     `;
   }
 }
 
-/** What a field that is left empty stands for; a pooling's stride is its kernel. */
+/** What an empty field means; the stride of a pooling is its kernel. */
 const DEFAULTS: Readonly<Record<string, string>> = { padding: "0", dilation: "1", groups: "1", extra: "0" };
 
 const FLAG_WORDS: Readonly<Record<string, string>> = {

@@ -1,14 +1,14 @@
-// Values in a link: compact, and made of characters that need no escape in a URL. What is read is
-// checked part by part; nothing of a link is ever put on the page as it is.
+// Values in a link: compact, and made of characters that a URL does not escape. Every part is checked
+// when it is read, and nothing of a link is ever put on the page as it is.
 
 import { fill, range } from "../arithmetic/arrays.ts";
 import type { Volume } from "../arithmetic/arrays.ts";
 import type { Pair, Sides } from "../arithmetic/checks.ts";
 
-/** A link that does not say what it should. */
+/** A link that cannot be read. */
 export class LinkError extends Error {}
 
-/** What the explorer holds at most: enough for every exercise, little enough for a phone. */
+/** The largest sizes that fields and links take, one by one; arithmetic/budget.ts limits them together. */
 export const LIMITS = { channels: 8, filters: 8, size: 32, kernel: 11, setting: 64 } as const;
 
 /** Numbers of a grid: up to six digits, up to four decimals. Sums of their products stay exact. */
@@ -17,24 +17,24 @@ const INTEGER = /^-?\d{1,3}$/;
 
 export type PaddingSetting = number | Pair | Sides | "same" | "valid";
 
-/** Read a number as a reader types it or a link carries it; null when it is none. */
+/** Read a number from a field or a link; null if the text is not a number. */
 export function parseNumber(text: string): number | null {
   return NUMBER.test(text) ? Number(text) + 0 : null;
 }
 
 export function parseInteger(text: string): number {
-  if (!INTEGER.test(text)) throw new LinkError("a setting is not a whole number");
+  if (!INTEGER.test(text)) throw new LinkError("one of its settings is not a whole number of at most 3 digits");
   return Number(text);
 }
 
 /** An integer that sizes something, and so has a limit. */
 export function parseSize(text: string, limit: number): number {
   const size = parseInteger(text);
-  if (size < 1 || size > limit) throw new LinkError(`a size is not from 1 to ${limit}`);
+  if (size < 1 || size > limit) throw new LinkError(`one of its sizes is not from 1 to ${limit}`);
   return size;
 }
 
-/** Numbers one after another; `2*16` stands for sixteen twos. */
+/** Numbers one after another; `2*16` means 16 times the number 2. */
 export function encodeNumbers(values: readonly number[]): string {
   const runs: [number, number][] = [];
   for (const value of values) {
@@ -51,14 +51,14 @@ export function decodeNumbers(text: string, count: number): number[] {
     const [value, times = "1", ...rest] = run.split("*");
     const number = parseNumber(value);
     if (number === null || rest.length || !/^\d{1,5}$/.test(times)) {
-      throw new LinkError("a number of the link cannot be read");
+      throw new LinkError("one of its numbers cannot be read");
     }
     const repeat = Number(times);
     // Before the array grows: a link of a few characters must not ask for a billion numbers.
-    if (repeat < 1 || values.length + repeat > count) throw new LinkError(`not ${count} numbers`);
+    if (repeat < 1 || values.length + repeat > count) throw new LinkError(`it does not have the ${count} numbers that its sizes ask for`);
     for (let i = 0; i < repeat; i++) values.push(number);
   }
-  if (values.length !== count) throw new LinkError(`not ${count} numbers`);
+  if (values.length !== count) throw new LinkError(`it does not have the ${count} numbers that its sizes ask for`);
   return values;
 }
 
@@ -69,7 +69,7 @@ export const encodeVolume = (volume: Volume): string =>
 export function decodeVolume(text: string, limit: number): Volume {
   const [head, body] = splitOnce(text, "_");
   const sizes = head.split("x");
-  if (sizes.length !== 3) throw new LinkError("a shape is not three sizes");
+  if (sizes.length !== 3) throw new LinkError("a shape does not have 3 sizes");
   const channels = parseSize(sizes[0], LIMITS.channels);
   const [height, width] = [parseSize(sizes[1], limit), parseSize(sizes[2], limit)];
   return toVolume(decodeNumbers(body, channels * height * width), channels, height, width);
@@ -91,7 +91,7 @@ export const encodePair = ([height, width]: Pair): string =>
 
 export function decodePair(text: string): Pair {
   const parts = text.split("x").map(parseInteger);
-  if (parts.length > 2) throw new LinkError("a pair has more than two numbers");
+  if (parts.length > 2) throw new LinkError("a pair has more than 2 numbers");
   return [parts[0], parts[parts.length - 1]];
 }
 
@@ -114,7 +114,7 @@ export function decodePadding(text: string): PaddingSetting {
         [sides[2], sides[3]],
       ];
     default:
-      throw new LinkError("padding is neither a word nor one, two or four numbers");
+      throw new LinkError("the padding is not a known word or 1, 2 or 4 numbers");
   }
 }
 
@@ -131,7 +131,7 @@ export function splitFields(text: string, letters: string): Map<string, string> 
   for (const field of text.split("~")) {
     const letter = field.slice(0, 1);
     if (!letter || !letters.includes(letter) || fields.has(letter)) {
-      throw new LinkError("the link has a part that is unknown or stands twice");
+      throw new LinkError("it has a part that is unknown or repeated");
     }
     fields.set(letter, field.slice(1));
   }
@@ -140,18 +140,18 @@ export function splitFields(text: string, letters: string): Map<string, string> 
 
 export function need(fields: ReadonlyMap<string, string>, letter: string): string {
   const value = fields.get(letter);
-  if (value === undefined) throw new LinkError("a part of the link is missing");
+  if (value === undefined) throw new LinkError("a part of it is missing");
   return value;
 }
 
 export function oneOf<T extends string>(text: string, words: readonly T[]): T {
   const word = words.find((candidate) => candidate === text);
-  if (word === undefined) throw new LinkError("the link has a word that is unknown");
+  if (word === undefined) throw new LinkError("it has an unknown word");
   return word;
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
-  if (at < 0) throw new LinkError("a part of the link is cut short");
+  if (at < 0) throw new LinkError("a part of it is cut off");
   return [text.slice(0, at), text.slice(at + 1)];
 }

@@ -48,7 +48,7 @@ export const convolutionCodec: Codec<ConvolutionState> = {
     const filters = weight.flat();
     return joinFields({
       x: encodeVolume(input),
-      // All filters as one volume behind their number.
+      // The number of filters, then all of them as one volume.
       w: `${weight.length}.${weight[0].length}x${weight[0][0].length}x${weight[0][0][0].length}_${encodeNumbers(filters.flat(2))}`,
       b: bias && encodeNumbers(bias),
       s: same(stride, [1, 1]) ? null : encodePair(stride),
@@ -66,7 +66,7 @@ export const convolutionCodec: Codec<ConvolutionState> = {
     const weight = decodeFilters(need(fields, "w"));
     const bias = fields.get("b");
     const cell = (fields.get("c") ?? "0x0x0").split("x").map(parseInteger);
-    if (cell.length !== 3 || cell.some((i) => i < 0)) throw new LinkError("the cell is no cell");
+    if (cell.length !== 3 || cell.some((i) => i < 0)) throw new LinkError("its output cell cannot be read");
     return {
       input,
       weight,
@@ -85,11 +85,11 @@ const same = (a: Pair, b: Pair): boolean => a[0] === b[0] && a[1] === b[1];
 
 function decodeFilters(text: string): Volume[] {
   const [count, body, ...rest] = text.split(/\.(.*)/s);
-  if (body === undefined || rest.some(Boolean)) throw new LinkError("the filters cannot be read");
+  if (body === undefined || rest.some(Boolean)) throw new LinkError("its filters cannot be read");
   const filters = parseSize(count, LIMITS.filters);
   const [head, values] = [body.slice(0, body.indexOf("_")), body.slice(body.indexOf("_") + 1)];
   const sizes = head.split("x");
-  if (sizes.length !== 3) throw new LinkError("the filters' shape is not three sizes");
+  if (sizes.length !== 3) throw new LinkError("the shape of its filters does not have 3 sizes");
   const channels = parseSize(sizes[0], LIMITS.channels);
   const [height, width] = [parseSize(sizes[1], LIMITS.kernel), parseSize(sizes[2], LIMITS.kernel)];
   const numbers = decodeNumbers(values, filters * channels * height * width);

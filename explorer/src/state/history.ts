@@ -1,4 +1,4 @@
-// Undo and redo. A history is a value: each change gives a new one.
+// Undo and redo. A history is a value: each change returns a new one.
 
 export interface History<State> {
   readonly past: readonly State[];
@@ -10,14 +10,14 @@ const DEPTH = 200;
 
 export const begin = <State>(present: State): History<State> => ({ past: [], present, future: [] });
 
-/** A change that undo takes back. */
+/** A change that undo reverts. */
 export const push = <State>(history: History<State>, present: State): History<State> => ({
   past: [...history.past, history.present].slice(-DEPTH),
   present,
   future: [],
 });
 
-/** A change that undo does not know, such as a step to the next cell. */
+/** A change that undo ignores, such as a step to the next cell. */
 export const replace = <State>(history: History<State>, present: State): History<State> => ({
   ...history,
   present,

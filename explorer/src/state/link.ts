@@ -10,13 +10,13 @@ export interface Codec<State> {
   decode(text: string): State;
 }
 
-/** Servers refuse longer addresses. */
+/** Servers can refuse longer addresses. */
 const LONGEST = 6000;
-/** What is never read further: hostile, or broken. */
+/** A longer parameter is hostile or broken, and is not read. */
 const LONGEST_READ = 100_000;
 
 export interface Opened<State> {
-  /** null when the address says nothing, or nothing that can be used. */
+  /** null if the address has no state, or none that can be used. */
   state: State | null;
   /** What to tell the reader about a link that cannot be used. */
   message: string | null;
@@ -27,11 +27,11 @@ export function open<State>(codec: Codec<State>, search: string): Opened<State> 
   const text = parameter(codec.key, search);
   if (text === null) return { state: null, message: null };
   try {
-    if (text.length > LONGEST_READ) throw new LinkError("the link is too long");
+    if (text.length > LONGEST_READ) throw new LinkError("it is too long");
     return { state: codec.decode(text), message: null };
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
-    const message = `This link cannot be used: ${error.message}. Here is the usual example instead.`;
+    const message = `This link cannot be used: ${error.message}. The usual example is shown instead.`;
     return { state: null, message };
   }
 }

@@ -28,10 +28,10 @@ export interface PoolingState {
   /** null is the kernel's size. */
   readonly stride: Pair | null;
   readonly padding: PaddingSetting;
-  /** Max pooling alone has one. */
+  /** Max pooling only. */
   readonly dilation: Pair;
   readonly ceilMode: boolean;
-  /** The two last are of average pooling alone. */
+  /** Average pooling only, as is the next. */
   readonly countIncludePad: boolean;
   readonly divisorOverride: number | null;
   readonly cell: Index;
@@ -61,8 +61,8 @@ export const poolingCodec: Codec<PoolingState> = {
     const stride = fields.get("s");
     const override = fields.get("o");
     const cell = (fields.get("c") ?? "0x0x0").split("x").map(parseInteger);
-    if (cell.length !== 3 || cell.some((i) => i < 0)) throw new LinkError("the cell is no cell");
-    if (fields.get("u") || fields.get("e")) throw new LinkError("a mark has a value");
+    if (cell.length !== 3 || cell.some((i) => i < 0)) throw new LinkError("its output cell cannot be read");
+    if (fields.get("u") || fields.get("e")) throw new LinkError("a switch in it has a value");
     return {
       mode: oneOf(need(fields, "m"), ["max", "avg"]),
       input: decodeVolume(need(fields, "x"), LIMITS.size),

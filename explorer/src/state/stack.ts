@@ -1,10 +1,10 @@
-// A stack of layers as a reader types it: one layer a line, a word and its numbers.
+// A stack of layers as a reader types it: one layer per line, a word and its numbers.
 
 import type { Layer, Shape } from "../arithmetic/layers.ts";
 import { LinkError } from "./codec.ts";
 import type { Codec } from "./link.ts";
 
-/** What one kind of row takes, in the order in which it is written. */
+/** What one kind of row takes, in written order. */
 interface Kind {
   /** What the layer is called in a menu. */
   title: string;
@@ -57,7 +57,7 @@ export const KINDS = {
 
 export type KindName = keyof typeof KINDS;
 
-/** One line of the text. Values stand as they were typed: `3`, `3x5`, `same`. */
+/** One line of the text. Values are kept as they were typed: `3`, `3x5`, `same`. */
 export interface Row {
   readonly kind: KindName;
   readonly values: Readonly<Record<string, string>>;
@@ -69,7 +69,7 @@ export interface Stack {
   readonly rows: readonly Row[];
 }
 
-/** A text that is no stack, and the line that is wrong, counted from 1. */
+/** A text that is not a stack, and the line that is wrong, counted from 1. */
 export class StackError extends LinkError {
   readonly line: number;
   readonly reason: string;
@@ -82,7 +82,7 @@ export class StackError extends LinkError {
 }
 
 export const MAX_ROWS = 80;
-/** A number, a pair, four sides. Six digits keep every count of the table exact. */
+/** A number, a pair, four sides. */
 const VALUE = /^(\d{1,6}(x\d{1,6}){0,3}|same|valid)$/;
 
 /** The values a new row begins with. */
@@ -98,10 +98,10 @@ export function parseStack(text: string): Stack {
   const [first, ...others] = written;
   const input = /^input (\d{1,6}(?:x\d{1,6}){2}|\d{1,6})$/.exec(first?.line ?? "");
   if (!input) {
-    throw new StackError(first?.number ?? 1, "begin with the input's shape: input 3x224x224");
+    throw new StackError(first?.number ?? 1, "begin with the shape of the input, for example input 3x224x224");
   }
   if (others.length > MAX_ROWS) {
-    throw new StackError(others[MAX_ROWS].number, `more than ${MAX_ROWS} layers`);
+    throw new StackError(others[MAX_ROWS].number, `the explorer takes at most ${MAX_ROWS} layers`);
   }
   return {
     input: input[1].split("x").map(Number),
@@ -114,14 +114,14 @@ const isKind = (word: string): word is KindName => Object.hasOwn(KINDS, word);
 function parseRow(line: string, number: number): Row {
   const [name, ...words] = line.split(" ");
   if (!isKind(name)) {
-    throw new StackError(number, `no such layer; there are ${Object.keys(KINDS).join(", ")}`);
+    throw new StackError(number, `there is no such layer; use one of ${Object.keys(KINDS).join(", ")}`);
   }
   const { needs, options, flags }: Kind = KINDS[name];
   const row = { kind: name, values: {} as Record<string, string>, flags: [] as string[] };
   for (const need of needs) {
     const word = words.shift();
     if (word === undefined || !VALUE.test(word)) {
-      throw new StackError(number, `${name} needs ${needs.join(", ")}, as numbers`);
+      throw new StackError(number, `${name} needs numbers of at most 6 digits for ${needs.join(", ")}`);
     }
     row.values[need] = word;
   }
@@ -132,14 +132,16 @@ function parseRow(line: string, number: number): Row {
     } else if (options.includes(word) && !(word in row.values)) {
       const value = words.shift();
       if (value === undefined || !VALUE.test(value)) {
-        throw new StackError(number, `${word} needs a number, such as ${word} 2`);
+        throw new StackError(number, `${word} needs a number, for example ${word} 2`);
       }
       row.values[word] = value;
     } else {
       const known = [...options, ...flags].join(", ");
       throw new StackError(
         number,
-        known ? `after its numbers ${name} takes each of ${known} once` : `${name} takes no more`,
+        known
+          ? `after its numbers, ${name} takes each of ${known} at most once`
+          : `${name} takes no further settings`,
       );
     }
   }
@@ -160,12 +162,12 @@ function writeRow(row: Row): string {
   ].join(" ");
 }
 
-/** In a link, `_` stands for a space and `~` for a new line. */
+/** In a link, `_` means a space and `~` a new line. */
 export const stackCodec: Codec<Stack> = {
   key: "shapes",
   encode: (stack) => writeStack(stack).replaceAll(" ", "_").replaceAll("\n", "~"),
   decode: (text) => {
-    if (!/^[a-z0-9_~]+$/.test(text)) throw new LinkError("it has a character that no layer has");
+    if (!/^[a-z0-9_~]+$/.test(text)) throw new LinkError("it has a character that no layer uses");
     return parseStack(text.replaceAll("_", " ").replaceAll("~", "\n"));
   },
 };
@@ -178,7 +180,7 @@ function argument(text: string): unknown {
   return numbers.length === 4 ? [numbers.slice(0, 2), numbers.slice(2)] : numbers;
 }
 
-/** The layer that a row stands for; blocks become the branches they are made of. */
+/** The layer that a row describes; a block becomes the branches it is made of. */
 export function layerOf(row: Row): Layer {
   const get = (name: string, otherwise: unknown): unknown =>
     name in row.values ? argument(row.values[name]) : otherwise;
