@@ -261,6 +261,8 @@ def test_a_layer_that_does_not_exist_is_named_with_its_neighbours():
     [
         ([], ValueError, "`layers` is empty"),
         (nn.ReLU(), ValueError, "a ReLU that is not in `model`"),
+        # With no similar name, the first layers of the network.
+        ("zzzz", ValueError, r"such as 'conv', 'relu', 'head' \(see"),
         (lambda name, module: False, ValueError, "predicate that picks no layer"),
         (3, TypeError, "`layers` contains 3; a layer is"),
         (["conv", None], TypeError, "`layers` contains None; a layer is"),

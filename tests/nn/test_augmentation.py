@@ -544,8 +544,29 @@ def test_the_shares_follow_the_beta_distribution():
     ],
 )  # fmt: skip
 def test_refuses_what_cannot_be(call, error, message):
+    generator = seeded()
     with pytest.raises(error, match=message):
-        call(batch(), seeded())
+        call(batch(), generator)
+    # Everything is checked before the first draw.
+    assert torch.equal(generator.get_state(), seeded().get_state())
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32, int, np.int64])
+def test_numbers_of_numpy_are_numbers(number):
+    turned = rotate(batch(), (number(25), number(25)), p=number(1), generator=seeded())
+    assert torch.equal(turned, FIXED["rotate"](batch(), seeded()))
+    hidden = cutout(batch(), 3, fill=number(2), generator=seeded())
+    assert float(hidden.max()) == 2
+
+
+def test_a_range_is_a_number_or_a_pair():
+    assert torch.equal(shift(batch(), 0, [0, 0], generator=seeded()), batch())
+    torch.testing.assert_close(rotate(batch(), 0, generator=seeded()), batch())
+    for degrees in (True, "10", None, (0, True)):
+        with pytest.raises(TypeError, match=r"`degrees` \(=.*\) must be a number"):
+            rotate(batch(), degrees, generator=seeded())
+    with pytest.raises(ValueError, match=r"`degrees` .* must be a number or a pair"):
+        rotate(batch(), (1, 2, 3), generator=seeded())
 
 
 @pytest.mark.parametrize(
@@ -573,5 +594,7 @@ def test_refuses_what_cannot_be(call, error, message):
     ],
 )
 def test_mixup_refuses_what_cannot_be(targets, keywords, error, message):
+    generator = seeded()
     with pytest.raises(error, match=message):
-        mixup(batch((2, 1, 3, 4)), targets, **keywords, generator=seeded())
+        mixup(batch((2, 1, 3, 4)), targets, **keywords, generator=generator)
+    assert torch.equal(generator.get_state(), seeded().get_state())

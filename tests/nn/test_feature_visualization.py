@@ -63,6 +63,12 @@ def test_a_predicate_picks_the_layer_to_read():
     convolutions = Tap(lambda name, layer: isinstance(layer, nn.Conv2d))
     with pytest.raises(ValueError, match="`layer` contains a predicate that picks '0', '2'; it"):
         read_once(net, [convolutions], x)
+    with pytest.raises(ValueError, match=r"`index` .* channels of the layer Conv2d"):
+        response(net, channel(net[2], 5), x)
+    with pytest.raises(ValueError, match=r"`index` .* channels of the layer <lambda>"):
+        response(net, channel(lambda name, layer: name == "2", 5), x)
+    with pytest.raises(TypeError, match="`layer` contains 3; a layer is"):
+        read_once(net, [Tap(3)], x)
     with pytest.raises(ValueError, match="`layer` contains a predicate that picks no layer"):
         read_once(net, [Tap(lambda name, layer: False)], x)
 
