@@ -12,15 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 import cnnref
 from cnnref.examples import questions_filter, questions_image
 from cnnref.ops import _windows
+from tests.helpers.arrays import arange, by_torch
+from tests.helpers.convolutions import CASES, torch_conv2d
 
 FORMS = [cnnref.conv2d, cnnref.conv2d_loops]
-
-
-def arange(shape, dtype, start=-7):
-    """Return numbers of both signs that differ along every axis."""
-    size = int(np.prod(shape))
-    values = (np.arange(size) * 5 % 23 + start).reshape(shape)
-    return values.astype(dtype) if np.dtype(dtype).kind in "iu" else (values / 4).astype(dtype)
 
 
 # Ring 1: computed by hand.
@@ -62,38 +57,6 @@ def test_groups_do_not_see_each_other(form):
 
 # Ring 2 and 3: loops = fast = torch where every axis differs.
 
-CASES = {
-    "every axis differs": dict(x=(2, 3, 5, 4), w=(4, 3, 3, 2), stride=(2, 1), padding=(1, 0)),
-    "sides differ": dict(x=(1, 2, 6, 7), w=(3, 2, 2, 3), padding=((1, 0), (2, 1))),
-    "even kernel, same": dict(x=(2, 2, 5, 6), w=(3, 2, 4, 2), padding="same"),
-    "same with dilation": dict(x=(1, 2, 7, 6), w=(1, 2, 2, 3), padding="same", dilation=(3, 2)),
-    "stride does not divide": dict(x=(1, 1, 8, 9), w=(2, 1, 3, 3), stride=(3, 2), padding="valid"),
-    "stride past the kernel": dict(x=(1, 2, 9, 8), w=(2, 2, 2, 1), stride=(4, 3)),
-    "groups, dilation, stride": dict(
-        x=(2, 6, 9, 8), w=(4, 3, 3, 2), stride=(2, 3), padding=(2, 1), dilation=(2, 3), groups=2
-    ),
-    "depthwise, two filters each": dict(x=(1, 3, 5, 6), w=(6, 1, 2, 3), groups=3),
-    "1×1": dict(x=(2, 5, 3, 4), w=(7, 5, 1, 1)),
-    "window as large as the input": dict(x=(1, 2, 4, 3), w=(2, 2, 4, 3)),
-}
-
-
-def by_torch(x, w, b, padding=0, **options):
-    tensor = torch.from_numpy(x)
-    if isinstance(padding, tuple) and isinstance(padding[0], tuple):
-        (top, bottom), (left, right) = padding
-        tensor = torch.nn.functional.pad(tensor, (left, right, top, bottom))
-        padding = 0
-    bias = None if b is None else torch.from_numpy(b)
-    weight, dtype = torch.from_numpy(w), tensor.dtype
-    if dtype == torch.int32:  # torch 2.13 has no dilated convolution of int32
-        tensor, weight, bias = (t if t is None else t.long() for t in (tensor, weight, bias))
-    return (
-        torch.nn.functional.conv2d(tensor, weight, bias, padding=padding, **options)
-        .to(dtype)
-        .numpy()
-    )
-
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -105,7 +68,7 @@ def test_loops_fast_form_and_torch_agree(case, dtype, monkeypatch):
     # Quarters of small integers are exact in float32, so the three must agree to the bit.
     assert fast.dtype == dtype
     assert_array_equal(fast, cnnref.conv2d_loops(x, w, b, **options), strict=True)
-    assert_array_equal(fast, by_torch(x, w, b, **options), strict=True)
+    assert_array_equal(fast, by_torch(torch_conv2d, x, w, b, **options), strict=True)
     # One output row a block, as large inputs have it.
     monkeypatch.setattr(_windows, "BUFFER_BYTES", 1)
     monkeypatch.setattr(_windows, "FEWEST_WINDOWS", 1)
@@ -136,74 +99,13 @@ def test_any_setting_gives_what_torch_gives_or_is_refused_by_both(drawn):
     generator = np.random.default_rng(seed)
     x, w = generator.integers(-99, 99, x_shape), generator.integers(-99, 99, w_shape)
     try:
-        expected = by_torch(x, w, None, **options)
+        expected = by_torch(torch_conv2d, x, w, **options)
     except RuntimeError:
         with pytest.raises(ValueError, match="window reaches"):
             cnnref.conv2d(x, w, **options)
         return
     assert_array_equal(cnnref.conv2d(x, w, **options), expected, strict=True)
     assert_array_equal(cnnref.conv2d_loops(x, w, **options), expected, strict=True)
-
-
-# What goes in, what comes out.
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_rank_is_kept(form):
-    x, w = arange((2, 3, 4, 5), np.int64), arange((2, 3, 2, 2), np.int64)
-    batch = form(x, w)
-    assert batch.shape == (2, 2, 3, 4)
-    assert_array_equal(form(x[1], w), batch[1], strict=True)
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("x_dtype", "w_dtype", "expected"),
-    [
-        ("uint8", "int64", "int64"),
-        ("float32", "float32", "float32"),
-        ("float16", "float16", "float16"),
-        ("int8", "int8", "int8"),
-        ("uint8", "float32", "float32"),
-    ],
-)
-def test_dtypes(form, x_dtype, w_dtype, expected):
-    x, w = np.ones((1, 3, 3), x_dtype), np.ones((1, 1, 2, 2), w_dtype)
-    output = form(x, w)
-    assert output.dtype == expected
-    assert_array_equal(output, np.full((1, 2, 2), 4))
-
-
-def test_float16_is_summed_in_float32():
-    # 2049 ones: float16 alone cannot count past 2048.
-    ones = np.ones((1, 1, 2050), np.float16)
-    assert cnnref.conv2d(ones, ones[None])[0, 0, 0] == np.float16(2050)
-
-
-def test_large_integers_are_exact():
-    # 2**53 + 1 is the first integer a float64 cannot hold.
-    assert cnnref.conv2d([[[2**53, 1]]], [[[[1, 1]]]])[0, 0, 0] == 2**53 + 1
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_non_contiguous_read_only_and_tensor_input(form):
-    x = arange((5, 4, 3), np.float32)
-    view = x.transpose(2, 0, 1)
-    view.flags.writeable = False
-    w = arange((2, 3, 2, 2), np.float32)
-    expected = form(np.ascontiguousarray(view), w)
-    assert_array_equal(form(view, w), expected)
-    assert_array_equal(form(torch.from_numpy(x).permute(2, 0, 1), torch.from_numpy(w)), expected)
-    assert_array_equal(form(view.tolist(), w.tolist()), expected)
-
-
-def test_input_and_weight_are_left_alone():
-    x, w = arange((1, 4, 4), np.float32), arange((1, 1, 2, 2), np.float32)
-    before = x.copy(), w.copy()
-    output = cnnref.conv2d(x, w, [1.0], padding=1)
-    output += 1
-    assert_array_equal(x, before[0])
-    assert_array_equal(w, before[1])
 
 
 def test_nan_and_infinity_spread_only_where_they_are_read():

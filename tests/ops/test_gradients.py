@@ -21,17 +21,12 @@ from cnnref.ops.gradients import (
     conv2d_weight_grad,
     conv2d_weight_grad_loops,
 )
+from tests.helpers import convolutions
+from tests.helpers.arrays import arange
 
 INPUT_FORMS = [conv2d_input_grad, conv2d_input_grad_loops]
 WEIGHT_FORMS = [conv2d_weight_grad, conv2d_weight_grad_loops]
 BIAS_FORMS = [conv2d_bias_grad, conv2d_bias_grad_loops]
-
-
-def arange(shape, dtype, start=-7):
-    """Return numbers of both signs that differ along every axis."""
-    size = int(np.prod(shape))
-    values = (np.arange(size) * 5 % 23 + start).reshape(shape)
-    return values.astype(dtype) if np.dtype(dtype).kind in "iu" else (values / 4).astype(dtype)
 
 
 # Ring 1: computed by hand.
@@ -95,24 +90,12 @@ def test_bias_gradient_by_hand(form):
 
 # Ring 2 and 3: loops = fast = torch where every axis differs.
 
-CASES = {
-    "every axis differs": dict(x=(2, 3, 5, 4), w=(4, 3, 3, 2), stride=(2, 1), padding=(1, 0)),
-    "sides differ": dict(x=(1, 2, 6, 7), w=(3, 2, 2, 3), padding=((1, 0), (2, 1))),
-    "even kernel, same": dict(x=(2, 2, 5, 6), w=(3, 2, 4, 2), padding="same"),
-    "same with dilation": dict(x=(1, 2, 7, 6), w=(1, 2, 2, 3), padding="same", dilation=(3, 2)),
-    "stride does not divide": dict(x=(1, 1, 8, 9), w=(2, 1, 3, 3), stride=(3, 2), padding="valid"),
-    "stride past the kernel": dict(x=(1, 2, 9, 8), w=(2, 2, 2, 1), stride=(4, 3)),
-    "groups, dilation, stride": dict(
-        x=(2, 6, 9, 8), w=(4, 3, 3, 2), stride=(2, 3), padding=(2, 1), dilation=(2, 3), groups=2
-    ),
-    "depthwise, two filters each": dict(x=(1, 3, 5, 6), w=(6, 1, 2, 3), groups=3),
-    "1×1": dict(x=(2, 5, 3, 4), w=(7, 5, 1, 1)),
-    "window as large as the input": dict(x=(1, 2, 4, 3), w=(2, 2, 4, 3)),
+CASES = convolutions.CASES | {
     "windows on padding alone": dict(x=(1, 1, 2, 1), w=(1, 1, 1, 2), padding=(3, 4), stride=(2, 1)),
 }
 
 
-def by_autograd(x, w, grad, padding=0, **options):
+def by_autograd(x, w, grad, **options):
     """Return the three gradients, in float64: exact for the numbers used here."""
     tensor, weight, output_grad = (
         torch.from_numpy(each.astype(np.float64)) for each in (x, w, grad)
@@ -120,13 +103,7 @@ def by_autograd(x, w, grad, padding=0, **options):
     tensor.requires_grad_(True)
     weight.requires_grad_(True)
     bias = torch.zeros(len(w), dtype=torch.float64, requires_grad=True)
-    padded = tensor
-    if isinstance(padding, tuple) and isinstance(padding[0], tuple):
-        (top, bottom), (left, right) = padding
-        padded = torch.nn.functional.pad(tensor, (left, right, top, bottom))
-        padding = 0
-    output = torch.nn.functional.conv2d(padded, weight, bias, padding=padding, **options)
-    output.backward(output_grad)
+    convolutions.torch_conv2d(tensor, weight, bias, **options).backward(output_grad)
     return tensor.grad.numpy(), weight.grad.numpy(), bias.grad.numpy()
 
 
