@@ -227,7 +227,7 @@ const product = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
 /** Sizes that are exact, so that whatever follows from them is. */
 const exactShape = (shape: Shape): Shape =>
-  shape.map((size) => exact(size, "an output size", "input_shape"));
+  shape.map((size) => exact(size, "a side of the output", "input_shape"));
 
 function divisible(count: number, what: string, groups: number): void {
   if (count % groups) {

@@ -246,7 +246,7 @@ export class ShapesExplorer extends Explorer<Stack> {
             ${broken.reason}.
           </p>`
         : nothing}
-      ${fieldError === null ? nothing : html`<p class="notice">${fieldError}.</p>`}
+      ${fieldError === null ? nothing : html`<p class="notice">“Sees” ends early: ${fieldError}.</p>`}
       ${drawing([this.current.input, ...costs.map(({ output }) => output)])}
       <div class="scroll" tabindex="0" role="group" aria-label="Layers and their cost">
         <table class="costs">
