@@ -23,7 +23,6 @@ window.inside = {
         input[0][0][0] = i + 2;
         explorer.change({ ...explorer.current, input });
       },
-      redraw: () => explorer.requestUpdate(),
     };
     const times = [];
     for (let i = 0; i < 9; i++) {

@@ -755,8 +755,11 @@ def test_no_link_freezes_the_page(site: Site, page: Page) -> None:
             assert notices or not frozen or name == "shapes", link
             # The biases, one cell each, are not counted.
             assert explorer.locator("td").count() <= 6_000 + 8, link
-            milliseconds = explorer.evaluate("(it) => inside.timeOf(it, 'redraw')")
-            print(f"{name} {link[:40]}: {milliseconds:.0f} ms")
+            if name != "shapes":
+                milliseconds = explorer.evaluate("it => inside.timeOf(it, 'edit')")
+                # benchmarks/explorer.py holds this to 300 ms, on a quiet machine.
+                print(f"{name} {link[:40]}: {milliseconds:.0f} ms")
+                assert milliseconds < 5_000, link
 
 
 # Looks, loading and time.
