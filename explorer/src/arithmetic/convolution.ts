@@ -72,6 +72,9 @@ export class Convolution {
     const { input, weight, bias } = settings;
     const [inChannels, outChannels, groupChannels] = [input.length, weight.length, weight[0].length];
     this.kernel = sizeOf(weight[0][0]);
+    this.stride = asPair(settings.stride, "stride", 1);
+    this.dilation = asPair(settings.dilation, "dilation", 1);
+    this.padding = asPadding(settings.padding, this.kernel, this.stride, this.dilation);
     this.groups = asInt(settings.groups, "groups", 1);
     for (const [count, what] of [
       [inChannels, "input channels"],
@@ -92,9 +95,6 @@ export class Convolution {
           (this.groups === 1 ? "group" : "groups"),
       );
     }
-    this.stride = asPair(settings.stride, "stride", 1);
-    this.dilation = asPair(settings.dilation, "dilation", 1);
-    this.padding = asPadding(settings.padding, this.kernel, this.stride, this.dilation);
     const size = sizeOf(input[0]);
     const [height, width] = ([0, 1] as const).map((axis) =>
       outputLength(
