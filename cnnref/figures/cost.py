@@ -11,7 +11,7 @@ from cnnref.figures import _theme as theme
 from cnnref.figures._grid import boxes
 from cnnref.networks.cost import Cost
 
-__all__ = ["parameters_against_macs"]
+__all__ = ["parameters_against_macs", "short"]
 
 _MARGIN = 0.2
 _NAMES = 3.2
