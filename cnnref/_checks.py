@@ -2,7 +2,7 @@
 
 Each function returns the argument in its normal form (a pair, four sides, an array) or raises
 ``TypeError`` (wrong kind of value) or ``ValueError`` (right kind, impossible value). A message
-names the argument, its value and the rule: ``"`stride` (=0) must be at least 1"``.
+names the argument, its value and the rule: ``"`stride` (0) must be at least 1"``.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def as_int(value: object, name: str, minimum: int, maximum: int = 2**63 - 1) -> 
     """Return an integer between two bounds, included; a bool or a float is a TypeError."""
     number = value if type(value) is int else _index(value, name)
     if number < minimum:
-        raise ValueError(f"`{name}` (={shown(value)}) must be at least {minimum}")
+        raise ValueError(f"`{name}` ({shown(value)}) must be at least {minimum}")
     if number > maximum:
-        raise ValueError(f"`{name}` (={shown(value)}) must be at most {maximum}")
+        raise ValueError(f"`{name}` ({shown(value)}) must be at most {maximum}")
     return number
 
 
@@ -37,21 +37,21 @@ def _index(value: object, name: str) -> int:
     """Return what can serve as an index as an int."""
     # A bool is an int to Python, and a bool tensor can index a list; as a size it is a mistake.
     if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
-        raise TypeError(f"`{name}` (={shown(value)}) must be an integer, not a bool")
+        raise TypeError(f"`{name}` ({shown(value)}) must be an integer, not a bool")
     # Tensors of one element and masked numbers can be indices too, whatever their shape and mask.
     if not getattr(value, "ndim", 0) and not isinstance(value, np.ma.MaskedArray):
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:
             pass
-    raise TypeError(f"`{name}` (={shown(value)}) must be an integer")
+    raise TypeError(f"`{name}` ({shown(value)}) must be an integer")
 
 
 def as_index(value: object, name: str, size: int) -> int:
     """Return an index from 0 to ``size - 1``; anything else is an IndexError or a TypeError."""
     number = value if type(value) is int else _index(value, name)
     if not 0 <= number < size:
-        raise IndexError(f"`{name}` (={shown(value)}) must be from 0 to {size - 1}")
+        raise IndexError(f"`{name}` ({shown(value)}) must be from 0 to {size - 1}")
     return number
 
 
@@ -62,7 +62,7 @@ def as_pair(value: object, name: str, minimum: int) -> Pair:
         number = as_int(value, name, minimum, MOST_PIXELS)
         return number, number
     if len(items) != 2:
-        raise ValueError(f"`{name}` (={shown(value)}) must be an int or a (height, width) pair")
+        raise ValueError(f"`{name}` ({shown(value)}) must be an int or a (height, width) pair")
     height, width = (as_int(item, name, minimum, MOST_PIXELS) for item in items)
     return height, width
 
@@ -76,7 +76,7 @@ def as_sides(value: object, name: str = "padding") -> Sides:
             return as_pair(items[0], name, 0), as_pair(items[1], name, 0)
         if len(items) != 2 or any(nested):
             raise ValueError(
-                f"`{name}` (={shown(value)}) must be an int, a (height, width) pair "
+                f"`{name}` ({shown(value)}) must be an int, a (height, width) pair "
                 "or ((top, bottom), (left, right))"
             )
     height, width = as_pair(value, name, 0)
@@ -95,12 +95,12 @@ def as_padding(value: object, kernel_size: Pair, stride: Pair, dilation: Pair) -
     if value == "same":
         if stride != (1, 1):
             raise ValueError(
-                f"`padding` (='same') needs `stride` 1, not {stride}: with a larger stride the "
+                f"`padding` ('same') needs `stride` 1, not {stride}: with a larger stride the "
                 "padding depends on the input size; see `cnnref.same_padding`"
             )
         height, width = (d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True))
         return (height // 2, height - height // 2), (width // 2, width - width // 2)
-    raise ValueError(f"`padding` (={shown(value)}) must be 'valid', 'same' or numbers")
+    raise ValueError(f"`padding` ({shown(value)}) must be 'valid', 'same' or numbers")
 
 
 def as_flag(value: object, name: str) -> bool:
@@ -110,13 +110,13 @@ def as_flag(value: object, name: str) -> bool:
     """
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise TypeError(f"`{name}` (={shown(value)}) must be True or False")
+    raise TypeError(f"`{name}` ({shown(value)}) must be True or False")
 
 
 def as_choice(value: object, name: str, choices: Iterable[str]) -> str:
     """Return a word that is one of a few."""
     words = tuple(choices)
-    rule = f"`{name}` (={shown(value)}) must be {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+    rule = f"`{name}` ({shown(value)}) must be {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
     if not isinstance(value, str):
         raise TypeError(rule)
     if value not in words:
@@ -127,13 +127,13 @@ def as_choice(value: object, name: str, choices: Iterable[str]) -> str:
 def as_real(value: object, name: str) -> float:
     """Return a real number as a float; NaN and the infinities are real numbers too."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.number)):
-        raise TypeError(f"`{name}` (={shown(value)}) must be a real number")
+        raise TypeError(f"`{name}` ({shown(value)}) must be a real number")
     if isinstance(value, np.complexfloating):
-        raise TypeError(f"`{name}` (={shown(value)}) must be a real number, not a complex one")
+        raise TypeError(f"`{name}` ({shown(value)}) must be a real number, not a complex one")
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"`{name}` (={shown(value)}) is too large for a float") from None
+        raise ValueError(f"`{name}` ({shown(value)}) is too large for a float") from None
 
 
 def as_array(value: object, name: str) -> Array:
@@ -203,9 +203,9 @@ def as_shape(value: object, name: str, wanted: str, lengths: Sequence[int]) -> t
     """
     items = _sequence(value)
     if items is None:
-        raise TypeError(f"`{name}` (={shown(value)}) must be a shape, {wanted}")
+        raise TypeError(f"`{name}` ({shown(value)}) must be a shape, {wanted}")
     if len(items) not in lengths:
-        raise ValueError(f"`{name}` (={shown(value)}) must be {wanted}")
+        raise ValueError(f"`{name}` ({shown(value)}) must be {wanted}")
     return tuple(as_int(size, name, 0, MOST_PIXELS) for size in items)
 
 
@@ -216,7 +216,7 @@ def refuse_huge(shape: Sequence[int], name: str, value: object) -> None:
     """
     if math.prod(shape) >= 2**60:  # of 8 bytes each
         sizes = "×".join(map(str, shape))
-        raise ValueError(f"`{name}` (={shown(value)}) asks for an array of {sizes} numbers")
+        raise ValueError(f"`{name}` ({shown(value)}) asks for an array of {sizes} numbers")
 
 
 def _sequence(value: object) -> Sequence[Any] | None:

@@ -247,10 +247,10 @@ def image_folder(path: str | Path, size: int) -> ImageSet:
             no images.
     """
     if size < 1:
-        raise ValueError(f"`size` (={size}) must be at least 1")
+        raise ValueError(f"`size` ({size}) must be at least 1")
     folders = sorted(one for one in Path(path).iterdir() if one.is_dir())
     if not folders:
-        raise ValueError(f"`path` (={path}) must hold a folder for each class")
+        raise ValueError(f"`path` ({path}) must hold a folder for each class")
     images, labels, files = [], [], []
     for label, folder in enumerate(folders):
         pictures = sorted(one for one in folder.iterdir() if one.suffix.lower() in _ENDINGS)
@@ -280,7 +280,7 @@ def fashion_mnist(part: str, *, cache: Path = CACHE) -> ImageSet:
     """
     stems = {"train": "train", "test": "t10k"}
     if part not in stems:
-        raise ValueError(f"`part` (={part!r}) must be 'train' or 'test'")
+        raise ValueError(f"`part` ({part!r}) must be 'train' or 'test'")
     folder = fetch(FASHION_MNIST, cache=cache) / "usr/share/datasets/fashion-mnist"
     # The first 16 and 8 bytes give the kind and the sizes, which are known.
     images = gzip.decompress((folder / f"{stems[part]}-images-idx3-ubyte.gz").read_bytes())[16:]

@@ -50,7 +50,7 @@ class _Reader:
         self.archive = archive
         version, self.tree, self.data, self.names = struct.unpack_from(">4I", archive, 4)
         if version not in (1, 2, 3):
-            raise ValueError(f"the version of `archive` (={version}) must be 1, 2 or 3")
+            raise ValueError(f"the version of `archive` ({version}) must be 1, 2 or 3")
         self.node_size = 14 if version == 1 else 22
 
     def files(self, node: int, path: str) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ def as_cell(
     """
     row, column = as_pair(value, name, 0)
     if row >= size[0] or column >= size[1]:
-        raise ValueError(f"`{name}` (={value}) must lie in the {of}, which is {size[0]}×{size[1]}")
+        raise ValueError(f"`{name}` ({value}) must lie in the {of}, which is {size[0]}×{size[1]}")
     return row, column
 
 

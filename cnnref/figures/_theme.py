@@ -82,7 +82,7 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
         ValueError: If a side is not positive.
     """
     if width <= 0 or height <= 0:
-        raise ValueError(f"`width` (={width}) and `height` (={height}) must be positive")
+        raise ValueError(f"`width` ({width}) and `height` ({height}) must be positive")
     with rc_context():
         figure = Figure(figsize=(width * CELL_POINTS / 72, height * CELL_POINTS / 72), facecolor=BG)
         axes = figure.add_axes((0, 0, 1, 1))

@@ -48,7 +48,7 @@ def channel_rows(
             too many, or `scale` is another word.
     """
     if scale not in _SAID:
-        raise ValueError(f"`scale` (={scale!r}) must be 'own', 'row' or 'common'")
+        raise ValueError(f"`scale` ({scale!r}) must be 'own', 'row' or 'common'")
     if not rows:
         raise ValueError("`rows` is empty")
     checked = [(heading, _as_maps(maps)) for heading, maps in rows]

@@ -107,9 +107,9 @@ def folded_wave(cycles: float, length: int = 21, stride: int = 2) -> Figure:
     """
     pixels, step = as_int(length, "length", 2), as_int(stride, "stride", 1)
     if pixels > 25:
-        raise ValueError(f"`length` (={length}) must be at most 25")
+        raise ValueError(f"`length` ({length}) must be at most 25")
     if not 0 <= cycles <= 0.5:
-        raise ValueError(f"`cycles` (={cycles}) must be from 0 to 0.5")
+        raise ValueError(f"`cycles` ({cycles}) must be from 0 to 0.5")
     folded = abs(cycles - round(cycles * step) / step)
     across, high = 0.66, 1.7  # cells per pixel, and cells from the middle to a crest
     width = (pixels - 1) * across + 4 * _MARGIN

@@ -106,7 +106,7 @@ def grids(matrices: Mapping[str, ArrayLike], columns: int = 2) -> Figure:
     """
     across = as_int(columns, "columns", 1)
     if across > 3:
-        raise ValueError(f"`columns` (={columns}) must be at most 3")
+        raise ValueError(f"`columns` ({columns}) must be at most 3")
     arrays = {name: as_array(value, "matrices") for name, value in matrices.items()}
     if not arrays:
         raise ValueError("`matrices` must hold at least one matrix")

@@ -84,7 +84,7 @@ def sliding_window(
     row, column = as_cell(at, checked.output_size)
     filters, group_channels = checked.weight.shape[:2]
     if as_int(filter, "filter", 0) >= filters:
-        raise ValueError(f"`filter` (={filter}) must be less than the number of filters, {filters}")
+        raise ValueError(f"`filter` ({filter}) must be less than the number of filters, {filters}")
     first = filter // (filters // groups) * group_channels
     channels = range(first, first + group_channels)
     padded = pad2d(checked.input, checked.padding, padding_mode)[0]

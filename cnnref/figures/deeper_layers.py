@@ -51,7 +51,7 @@ def patches_and_filter(
     output = conv2d(image, filters[None])[0]
     row, column = as_int(cell[0], "cell", 0), as_int(cell[1], "cell", 0)
     if row >= output.shape[0] or column >= output.shape[1]:
-        raise ValueError(f"`cell` (={cell}) is not in a map of {output.shape[0]}×{output.shape[1]}")
+        raise ValueError(f"`cell` ({cell}) is not in a map of {output.shape[0]}×{output.shape[1]}")
     patch = image[:, row : row + height, column : column + width]
 
     long = height * width

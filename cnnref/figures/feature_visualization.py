@@ -37,7 +37,7 @@ def wall(pictures: Sequence[tuple[str, ArrayLike]], columns: int = 4) -> Figure:
     """
     number = as_int(columns, "columns", 1)
     if number > 6:
-        raise ValueError(f"`columns` (={number}) must be at most 6")
+        raise ValueError(f"`columns` ({number}) must be at most 6")
     if not pictures:
         raise ValueError("`pictures` is empty")
     checked = [(title, as_colours(picture, "pictures")) for title, picture in pictures]

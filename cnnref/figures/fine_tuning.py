@@ -38,7 +38,7 @@ def two_phases(base: Sequence[tuple[str, int]], head: int, top: int) -> Figure:
     """
     count = as_int(top, "top", 0)
     if count > min(len(base), _MOST):
-        raise ValueError(f"`top` (={count}) must be at most {min(len(base), _MOST)}")
+        raise ValueError(f"`top` ({count}) must be at most {min(len(base), _MOST)}")
     below = len(base) - count
     rows = [("head", as_int(head, "head", 0), True, True)]
     rows += [(name, as_int(number, name, 0), False, True) for name, number in base[below:][::-1]]

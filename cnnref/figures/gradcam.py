@@ -56,7 +56,7 @@ def overlays(
     if not maps:
         raise ValueError("`maps` is empty")
     if scale not in ("common", "own"):
-        raise ValueError(f"`scale` (={scale!r}) must be 'common' or 'own'")
+        raise ValueError(f"`scale` ({scale!r}) must be 'common' or 'own'")
     across = min(as_int(columns, "columns", 1), len(maps) + 1)
     checked = [(heading, _as_map(values, picture)) for heading, values in maps]
     largest = max(float(values.max()) for _, values in checked)

@@ -119,10 +119,10 @@ def _checked(layer: Layer) -> Layer:
         (layer.groups, "groups", _MOST_CHANNELS),
     ):
         if as_int(value, name, 1) > most:
-            raise ValueError(f"`{name}` (={value}) must be at most {most} to be drawn")
+            raise ValueError(f"`{name}` ({value}) must be at most {most} to be drawn")
     for value, name in ((layer.in_channels, "in_channels"), (layer.out_channels, "out_channels")):
         if value % layer.groups:
-            raise ValueError(f"`{name}` (={value}) must be divisible by `groups` (={layer.groups})")
+            raise ValueError(f"`{name}` ({value}) must be divisible by `groups` ({layer.groups})")
     return layer
 
 

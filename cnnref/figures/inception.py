@@ -50,7 +50,7 @@ def branches(block: Branches, input_shape: Sequence[int]) -> Figure:
         ValueError: If it has more than four paths, or a layer cannot take its input.
     """
     if not isinstance(block, Branches):
-        raise TypeError(f"`block` (={block!r}) must be a `Branches`")
+        raise TypeError(f"`block` ({block!r}) must be a `Branches`")
     if len(block.paths) > _MOST_PATHS:
         raise ValueError(f"`block` has {len(block.paths)} paths; at most {_MOST_PATHS} are drawn")
     shape = as_shape(input_shape)

@@ -179,7 +179,7 @@ def unread_grid(
     sides = as_padding(padding, kernel, step, gap)
     if max(size) > _MOST_GRID_CELLS:
         raise ValueError(
-            f"`input_size` (={size[0]}×{size[1]}) is too large to draw: at most "
+            f"`input_size` ({size[0]}×{size[1]}) is too large to draw: at most "
             f"{_MOST_GRID_CELLS} pixels a side"
         )
     windows = output_size(size, kernel, step, sides, gap)

@@ -124,7 +124,7 @@ def _rows(layers: Sequence[Layer], input_size: int, cell: int | None) -> list[_R
         widths.append(width)
     chosen = widths[-1] // 2 if cell is None else as_int(cell, "cell", 0)
     if chosen >= widths[-1]:
-        raise ValueError(f"`cell` (={cell}) must be less than the output's width, {widths[-1]}")
+        raise ValueError(f"`cell` ({cell}) must be less than the output's width, {widths[-1]}")
 
     fields = [PIXEL, *receptive_field(drawn)]
     rows = [_Row(fields[-1], widths[-1], (0, 0), Counter({chosen: 1}))]
@@ -230,7 +230,7 @@ def gradient_support(
     stops = [min(axis.stop, size) for axis, size in zip(seen, values.shape, strict=True)]
     size = (stops[0] - starts[0], stops[1] - starts[1])
     if min(size) < 1:
-        raise ValueError(f"the field of `cell` (={cell}) lies outside the image")
+        raise ValueError(f"the field of `cell` ({cell}) lies outside the image")
     figure, axes = theme.canvas(max(values.shape[1], 10.0) + 2 * _MARGIN, values.shape[0] + 1.4)
     heading = f"field {field.size[0]}×{field.size[1]}"
     theme.write(axes, _MARGIN, 0.5, heading, ha="left", bold=True, label="heading")

@@ -163,7 +163,7 @@ def gradients_by_depth(depths: Sequence[int], curves: Mapping[str, Sequence[floa
     """
     counts = [as_int(depth, "depths", 0) for depth in depths]
     if len(counts) < 2 or any(a >= b for a, b in itertools.pairwise(counts)):
-        raise ValueError(f"`depths` (={list(depths)}) must hold growing numbers, at least two")
+        raise ValueError(f"`depths` ({list(depths)}) must hold growing numbers, at least two")
     if not curves:
         raise ValueError("`curves` is empty")
     for name, sizes in curves.items():

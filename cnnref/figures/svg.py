@@ -70,7 +70,7 @@ def to_svg(fig: Figure, *, alt: str, id_prefix: str) -> str:
         raise ValueError("`alt` must say what the figure shows, got an empty text")
     if not _PREFIX.fullmatch(id_prefix):
         raise ValueError(
-            f"`id_prefix` (={id_prefix!r}) must be a letter, then letters, digits, '_' or '-'"
+            f"`id_prefix` ({id_prefix!r}) must be a letter, then letters, digits, '_' or '-'"
         )
     buffer = io.StringIO()
     with theme.rc_context():

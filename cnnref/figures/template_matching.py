@@ -240,7 +240,7 @@ def two_pixels(template: ArrayLike, patches: dict[str, ArrayLike]) -> Figure:
 def _vector(value: ArrayLike, name: str) -> NDArray[np.float64]:
     vector = as_array(value, name).astype(float)
     if vector.shape != (2,) or not np.isfinite(vector).all() or not vector.any():
-        raise ValueError(f"`{name}` (={value!r}) must be two finite numbers, not both 0")
+        raise ValueError(f"`{name}` ({value!r}) must be two finite numbers, not both 0")
     return vector
 
 

@@ -77,10 +77,10 @@ def stamps(
         refuse_larger(shape, _MOST_CELLS, name)
     cells = list(np.ndindex(*images.shape))[:4] if at is None else [tuple(cell) for cell in at]
     if len(cells) > len(_LINES):
-        raise ValueError(f"`at` (={at!r}) holds {len(cells)} cells: at most {len(_LINES)}")
+        raise ValueError(f"`at` ({at!r}) holds {len(cells)} cells: at most {len(_LINES)}")
     for row, column in cells:
         if not (0 <= row < images.shape[0] and 0 <= column < images.shape[1]):
-            raise ValueError(f"`at` (={at!r}) must lie in the input, which is {images.shape}")
+            raise ValueError(f"`at` ({at!r}) must lie in the input, which is {images.shape}")
 
     output = conv_transpose2d(
         a.input, a.weight, a.bias, a.stride, a.padding, a.output_padding, 1, a.dilation

@@ -38,10 +38,10 @@ def same_filter_sees_more(
     count, factor = as_int(levels, "levels", 1), as_int(pool, "pool", 2)
     last = factor ** (count - 1)
     if pixels > _MOST_PIXELS:
-        raise ValueError(f"`input_size` (={pixels}) must be at most {_MOST_PIXELS}")
+        raise ValueError(f"`input_size` ({pixels}) must be at most {_MOST_PIXELS}")
     if pixels % last or pixels // last < kernel:
         raise ValueError(
-            f"`input_size` (={pixels}) must be a multiple of {last} and hold {kernel} cells of the "
+            f"`input_size` ({pixels}) must be a multiple of {last} and hold {kernel} cells of the "
             "last map"
         )
     line = 2.5

@@ -247,16 +247,16 @@ class Pool(Layer):
 
     def __post_init__(self) -> None:
         if self.mode not in ("max", "avg"):
-            raise ValueError(f"`mode` (={self.mode!r}) must be 'max' or 'avg'")
+            raise ValueError(f"`mode` ({self.mode!r}) must be 'max' or 'avg'")
         window = self.window
         for size, sides in zip(window.kernel_size, window.padding, strict=True):
             if max(sides) > size // 2:
                 raise ValueError(
-                    f"`padding` (={self.padding!r}) must be at most half of `kernel_size` "
-                    f"(={self.kernel_size!r})"
+                    f"`padding` ({self.padding!r}) must be at most half of `kernel_size` "
+                    f"({self.kernel_size!r})"
                 )
         if self.mode == "avg" and window.dilation != (1, 1):
-            raise ValueError(f"`dilation` (={self.dilation!r}) must be 1 for average pooling")
+            raise ValueError(f"`dilation` ({self.dilation!r}) must be 1 for average pooling")
 
     @property
     def kind(self) -> str:
@@ -431,7 +431,7 @@ class Branches(Layer):
 
     def __post_init__(self) -> None:
         if self.join not in ("concat", "sum"):
-            raise ValueError(f"`join` (={self.join!r}) must be 'concat' or 'sum'")
+            raise ValueError(f"`join` ({self.join!r}) must be 'concat' or 'sum'")
         # Tuples, so that a block can be compared and hashed as the other layers are.
         object.__setattr__(self, "paths", tuple(as_layers(path, "paths") for path in self.paths))
         if not self.paths:
@@ -541,7 +541,7 @@ def as_layers(layers: object, name: str = "layers") -> tuple[Layer, ...]:
 def as_shape(shape: object) -> Shape:
     """Return the shape of an input, (C, H, W) or (features,), as a tuple of ints of at least 1."""
     if not isinstance(shape, (list, tuple)) or len(shape) not in (1, 3):
-        raise ValueError(f"`input_shape` (={shape!r}) must be (C, H, W) or (features,)")
+        raise ValueError(f"`input_shape` ({shape!r}) must be (C, H, W) or (features,)")
     return tuple(as_int(size, "input_shape", 1) for size in shape)
 
 
@@ -553,7 +553,7 @@ def _as_map(shape: Shape, kind: str) -> tuple[int, int, int]:
 
 def _divisible(count: int, name: str, groups: int) -> int:
     if count % groups:
-        raise ValueError(f"`{name}` (={count}) must be divisible by `groups` (={groups})")
+        raise ValueError(f"`{name}` ({count}) must be divisible by `groups` ({groups})")
     return count
 
 

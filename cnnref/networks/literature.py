@@ -62,7 +62,7 @@ def alexnet(version: Literal["one tower", "two towers"] = "one tower") -> list[L
         neural networks, NeurIPS 2012, section 3.5; A. Krizhevsky, arXiv:1404.5997, for one tower.
     """
     if version not in ("one tower", "two towers"):
-        raise ValueError(f"`version` (={version!r}) must be 'one tower' or 'two towers'")
+        raise ValueError(f"`version` ({version!r}) must be 'one tower' or 'two towers'")
     one = version == "one tower"
     groups = 1 if one else 2
     filters = (64, 192, 384, 256, 256) if one else (96, 256, 384, 384, 256)
@@ -113,7 +113,7 @@ def resnet50(version: Literal["v1", "v1.5"] = "v1") -> list[Layer]:
         arXiv:1512.03385, Table 1 and section 3.3.
     """
     if version not in ("v1", "v1.5"):
-        raise ValueError(f"`version` (={version!r}) must be 'v1' or 'v1.5'")
+        raise ValueError(f"`version` ({version!r}) must be 'v1' or 'v1.5'")
     layers: list[Layer] = [
         *_normalised(64, 7, stride=2, padding=3, name="conv1"),
         Activation(),

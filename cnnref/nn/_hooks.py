@@ -83,7 +83,7 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
         if layer not in modules:
             near = get_close_matches(layer, modules, n=3, cutoff=0.5) or list(modules)[1:4]
             raise ValueError(
-                f"`{argument}` (={layer!r}) must be the name of a layer of `model`, such as "
+                f"`{argument}` ({layer!r}) must be the name of a layer of `model`, such as "
                 f"{', '.join(map(repr, near))} (see `model.named_modules()`)"
             )
         return [Found(layer, modules[layer], True)]

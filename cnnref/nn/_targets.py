@@ -52,7 +52,7 @@ def chosen_classes(output: Any, target: Target, count: int) -> torch.Tensor:
     for number in numbers:
         if as_int(number, "target", 0) >= classes:
             raise ValueError(
-                f"`target` (={number}) must be at most {classes - 1}: `model` outputs {classes} "
+                f"`target` ({number}) must be at most {classes - 1}: `model` outputs {classes} "
                 "scores, counted from 0"
             )
     return torch.tensor([int(number) for number in numbers], device=output.device)

@@ -181,7 +181,7 @@ def blurred(inputs: torch.Tensor, sigma: float = 10.0) -> torch.Tensor:
     """
     images = as_batch(inputs, "inputs")
     if not (0 < sigma < math.inf):
-        raise ValueError(f"`sigma` (={sigma}) must be positive and finite")
+        raise ValueError(f"`sigma` ({sigma}) must be positive and finite")
     reach = math.ceil(3 * sigma)
     distance = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     row = torch.exp(-(distance**2) / (2 * sigma**2))

@@ -291,7 +291,7 @@ def _check(**counts: int) -> None:
 def _check_odd(**sizes: int) -> None:
     for name, size in sizes.items():
         if as_int(size, name, 1) % 2 == 0:
-            raise ValueError(f"`{name}` (={size}) must be odd: an even filter shifts the map")
+            raise ValueError(f"`{name}` ({size}) must be odd: an even filter shifts the map")
 
 
 def _path(in_channels: int, *steps: Step) -> nn.Sequential:

@@ -139,7 +139,7 @@ def top_patches(
 def _up_to(model: ImageNetwork, layer: str) -> list[str]:
     names = [name for name, _ in model.features.named_children()]
     if layer not in names:
-        raise ValueError(f"`layer` (={layer!r}) must be one of {', '.join(map(repr, names))}")
+        raise ValueError(f"`layer` ({layer!r}) must be one of {', '.join(map(repr, names))}")
     return names[: names.index(layer) + 1]
 
 

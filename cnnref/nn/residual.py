@@ -227,7 +227,7 @@ class IdentityShortcut(nn.Module):
         after = as_int(out_channels, "out_channels", 1)
         if after < before:
             raise ValueError(
-                f"`out_channels` (={after}) must be at least `in_channels` (={before}), since an "
+                f"`out_channels` ({after}) must be at least `in_channels` ({before}), since an "
                 "identity shortcut cannot drop channels; use `shortcut='projection'`"
             )
         self.stride, self.extra = as_int(stride, "stride", 1), after - before
@@ -287,11 +287,11 @@ class ResidualNet(nn.Module):
         super().__init__()
         if not depths or len(depths) != len(widths):
             raise ValueError(
-                f"`depths` (={depths!r}) must have one number for each of `widths` (={widths!r})"
+                f"`depths` ({depths!r}) must have one number for each of `widths` ({widths!r})"
             )
         if zero_init_last and not residual:
             raise ValueError(
-                "`zero_init_last` (=True) needs `residual`: the output of a plain net would be 0"
+                "`zero_init_last` (True) needs `residual`: the output of a plain net would be 0"
             )
         blocks = [as_int(depth, "depths", 1) for depth in depths]
         self.weighted_layers = 2 * sum(blocks) + 2
@@ -376,4 +376,4 @@ def _arrange(
 
 def _one_of(value: str, name: str, allowed: tuple[str, str]) -> None:
     if value not in allowed:
-        raise ValueError(f"`{name}` (={value!r}) must be {allowed[0]!r} or {allowed[1]!r}")
+        raise ValueError(f"`{name}` ({value!r}) must be {allowed[0]!r} or {allowed[1]!r}")

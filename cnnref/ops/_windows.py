@@ -251,14 +251,14 @@ def pooling_windows(
     for size, side in zip(kernel, sides, strict=True):
         if max(side) > size // 2:
             raise ValueError(
-                f"`padding` (={padding!r}) must be at most half of `kernel_size` (={kernel_size!r})"
+                f"`padding` ({padding!r}) must be at most half of `kernel_size` ({kernel_size!r})"
             )
     windows = sliding_windows(input_size, kernel, step, sides, gap, ceil_mode)
     for axis in (0, 1):
         if gap[axis] > 1 and sides[axis] != (0, 0) and not _all_read(windows, axis):
             raise ValueError(
                 f"a window reads padding alone along the {AXES[axis]}: `dilation` "
-                f"(={dilation!r}) steps over all {input_size[axis]} pixels there"
+                f"({dilation!r}) steps over all {input_size[axis]} pixels there"
             )
     return windows
 

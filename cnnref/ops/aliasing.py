@@ -42,7 +42,7 @@ def blur_pool2d(
 
     Returns:
         Shape (N, C, ⌈H / sH⌉, ⌈W / sW⌉), or without N as the input has it. Floats keep their
-        dtype; integers give float64, since a weighted mean is no integer.
+        dtype; integers give float64, since a weighted mean need not be an integer.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
@@ -100,7 +100,7 @@ def blur_pool2d_loops(
 
 
 def shift(input: npt.ArrayLike, by: IntOrPair) -> Array:
-    r"""Move an image down and right; what leaves at one side comes in at the other.
+    r"""Move an image down and right; what leaves on one side comes in on the other.
 
     $$\text{output}[n, c, i, j] = \text{input}[n, c, (i - b_h) \bmod H, (j - b_w) \bmod W]$$
 
@@ -114,7 +114,7 @@ def shift(input: npt.ArrayLike, by: IntOrPair) -> Array:
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If the input has not three or four axes.
+        ValueError: If the input does not have three or four axes.
 
     Examples:
         >>> shift([[[1, 2, 3, 4]]], by=(0, 1))

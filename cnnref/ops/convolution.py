@@ -37,7 +37,7 @@ def conv2d_loops(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Convolve images with filters, written as the definition: one loop an index.
+    r"""Convolve images with filters, written as the definition: one loop per index.
 
     Same arguments, result and errors as `conv2d`; far slower. It is here to be read.
 
@@ -85,9 +85,9 @@ def conv2d(
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         weight: Filters, shape (O, C / groups, kH, kW).
-        bias: One number a filter, shape (O,), or None.
+        bias: One number per filter, shape (O,), or None.
         stride: Step of the window in pixels, an int or a (height, width) pair.
-        padding: Zeros around the image, in pixels a side: an int, a (height, width) pair,
+        padding: Zeros around the image, in pixels per side: an int, a (height, width) pair,
             `"valid"` (none), `"same"` (output as large as the input; stride 1 only) or
             ((top, bottom), (left, right)). For other padding modes call `pad2d` first.
         dilation: Distance in pixels between neighbouring taps of the filter; 1 is dense.
@@ -223,10 +223,10 @@ def _shape(
     channels, height, width = input_shape[-3:]
     for count, name in ((channels, "in_channels"), (filters, "out_channels")):
         if count % groups:
-            raise ValueError(f"`{name}` (={count}) must be divisible by `groups` (={groups})")
+            raise ValueError(f"`{name}` ({count}) must be divisible by `groups` ({groups})")
     if group_channels != channels // groups:
         raise ValueError(
-            f"`weight` has {group_channels} channels a filter; `input` has {channels} channels "
+            f"`weight` has {group_channels} channels per filter; `input` has {channels} channels "
             f"in {groups} group(s), so each filter needs {channels // groups}"
         )
     w = sliding_windows((height, width), kernel_size, stride, padding, dilation)

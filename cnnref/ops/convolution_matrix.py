@@ -29,7 +29,7 @@ def im2col(
     $$\text{columns}\bigl[(c\,k_h + u)\,k_w + v,\;\; i\,o_w + j\bigr] =
     \text{padded}[c,\; i s_h + u d_h,\; j s_w + v d_w]$$
 
-    A convolution is then one matrix product: the filters, one a row, times these columns. Pixels
+    A convolution is then one matrix product: the filters, one per row, times these columns. Pixels
     that several windows share are copied several times: at stride 1 the matrix is about $k_h k_w$
     times as large as the image.
 
@@ -76,7 +76,7 @@ def im2col_loops(
     padding: ConvPadding = 0,
     dilation: IntOrPair = 1,
 ) -> Array:
-    r"""Copy every window of an image into a column, written as the definition: a loop an index.
+    r"""Copy every window of an image into a column, written as the definition: one loop per index.
 
     Same arguments, result and errors as `im2col`; far slower. It is here to be read.
 
@@ -105,7 +105,7 @@ def col2im(
     padding: ConvPadding = 0,
     dilation: IntOrPair = 1,
 ) -> Array:
-    r"""Put the columns back where `im2col` read them, and add up where windows overlap.
+    r"""Put the columns back where `im2col` read them, and add them up where windows overlap.
 
     This is the transpose of `im2col`, not its inverse: a pixel that $n$ windows read comes back
     $n$ times as large, and one that no window reads comes back as zero.
@@ -153,7 +153,7 @@ def col2im_loops(
     padding: ConvPadding = 0,
     dilation: IntOrPair = 1,
 ) -> Array:
-    r"""Put columns back and add up overlaps, written as the definition: one loop an index.
+    r"""Put columns back and add up overlaps, written as the definition: one loop per index.
 
     Same arguments, result and errors as `col2im`; far slower. It is here to be read.
 
@@ -241,7 +241,7 @@ def toeplitz_matrix_loops(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Write a convolution as one matrix, by the definition: one loop an index.
+    r"""Write a convolution as one matrix, by the definition: one loop per index.
 
     Same arguments, result and errors as `toeplitz_matrix`; far slower. It is here to be read.
 
@@ -323,7 +323,7 @@ def _check_toeplitz(
         raise ValueError(
             f"the matrix would be {rows}×{columns}, {needed / 2**30:.1f} GiB of mostly zeros; the "
             f"most is {_MOST_BYTES / 2**30:g} GiB: use `conv2d`, or a smaller `input_size` "
-            f"(={size})"
+            f"({size})"
         )
     return filters, a
 

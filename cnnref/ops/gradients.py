@@ -84,7 +84,7 @@ def conv2d_input_grad_loops(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Pass the output's gradient back to the input: the chain rule, one loop an index.
+    r"""Pass the output's gradient back to the input: the chain rule, one loop per index.
 
     Same arguments, result and errors as `conv2d_input_grad`; far slower. It is here to be read.
 
@@ -120,7 +120,7 @@ def conv2d_input_grad(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Gradient of a convolution to its input: the transposed convolution of the output gradient.
+    r"""Gradient with respect to the input: the transposed convolution of the output gradient.
 
     $$\frac{\partial L}{\partial \text{input}[n, c, y, x]} = \sum_{o,\,i,\,j,\,u,\,v}
     \text{weight}[o, c, u, v] \; \frac{\partial L}{\partial \text{output}[n, o, i, j]}
@@ -131,9 +131,10 @@ def conv2d_input_grad(
 
     Args:
         input_size: Shape of the convolution's input, (N, C, H, W) or (C, H, W). The output gradient
-            does not tell it: at a stride above 1 several inputs give the same output size.
+            does not determine it: at a stride above 1 several sizes give the same output size.
         weight: Filters of the convolution, shape (O, C / groups, kH, kW).
-        output_grad: Gradient of the loss to the output, shape (N, O, oH, oW) or (O, oH, oW).
+        output_grad: Gradient of the loss with respect to the output, shape (N, O, oH, oW) or
+            (O, oH, oW).
         stride: Stride of the convolution.
         padding: Padding of the convolution, in any form that `conv2d` takes.
         dilation: Dilation of the convolution.
@@ -145,8 +146,8 @@ def conv2d_input_grad(
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If shapes do not fit together, the output gradient has not the shape of the
-            convolution's output, or a number is out of range.
+        ValueError: If shapes do not fit together, the output gradient does not have the
+            shape of the convolution's output, or a number is out of range.
 
     Examples:
         >>> conv2d_input_grad((1, 3, 3), [[[[1, 2], [3, 4]]]], [[[1, 0], [0, 10]]])
@@ -173,7 +174,7 @@ def conv2d_weight_grad_loops(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Pass the output's gradient back to the weight: the chain rule, one loop an index.
+    r"""Pass the output's gradient back to the weight: the chain rule, one loop per index.
 
     Same arguments, result and errors as `conv2d_weight_grad`; far slower. It is here to be read.
 
@@ -209,7 +210,7 @@ def conv2d_weight_grad(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    r"""Gradient of a convolution to its weight: the input correlated with the output gradient.
+    r"""Gradient with respect to the weight: the input correlated with the output gradient.
 
     $$\frac{\partial L}{\partial \text{weight}[o, c, u, v]} = \sum_{n,\,i,\,j}
     \frac{\partial L}{\partial \text{output}[n, o, i, j]} \;
@@ -220,9 +221,11 @@ def conv2d_weight_grad(
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
-        weight_size: Shape of the filters, (O, C / groups, kH, kW). The other arguments do not tell
-            it: where the stride leaves pixels over, several filter sizes give the same output size.
-        output_grad: Gradient of the loss to the output, shape (N, O, oH, oW) or (O, oH, oW).
+        weight_size: Shape of the filters, (O, C / groups, kH, kW). The other arguments do not
+            determine it: where the stride leaves pixels over, several filter sizes give the same
+            output size.
+        output_grad: Gradient of the loss with respect to the output, shape (N, O, oH, oW) or
+            (O, oH, oW).
         stride: Stride of the convolution.
         padding: Padding of the convolution, in any form that `conv2d` takes.
         dilation: Dilation of the convolution.
@@ -234,8 +237,8 @@ def conv2d_weight_grad(
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If shapes do not fit together, the output gradient has not the shape of the
-            convolution's output, or a number is out of range.
+        ValueError: If shapes do not fit together, the output gradient does not have the
+            shape of the convolution's output, or a number is out of range.
 
     Examples:
         >>> image = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]
@@ -264,7 +267,7 @@ def conv2d_weight_grad(
 
 
 def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
-    r"""Add up the output gradient of each filter, one loop an index.
+    r"""Add up the output gradient of each filter, one loop per index.
 
     Same argument, result and errors as `conv2d_bias_grad`; far slower. It is here to be read.
 
@@ -287,7 +290,7 @@ def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
 
 
 def conv2d_bias_grad(output_grad: npt.ArrayLike) -> Array:
-    r"""Gradient of a convolution to its bias: the sum of the output gradient, filter by filter.
+    r"""Gradient with respect to the bias: the sum of the output gradient over each filter's cells.
 
     $$\frac{\partial L}{\partial \text{bias}[o]} = \sum_{n,\,i,\,j}
     \frac{\partial L}{\partial \text{output}[n, o, i, j]}$$
@@ -295,14 +298,15 @@ def conv2d_bias_grad(output_grad: npt.ArrayLike) -> Array:
     The bias is added to every output cell once, so every cell's gradient counts once.
 
     Args:
-        output_grad: Gradient of the loss to the output, shape (N, O, oH, oW) or (O, oH, oW).
+        output_grad: Gradient of the loss with respect to the output, shape (N, O, oH, oW) or
+            (O, oH, oW).
 
     Returns:
         Shape (O,), in the dtype of `output_grad`. float16 is summed in float32.
 
     Raises:
         TypeError: If the gradient does not hold integers or real floats.
-        ValueError: If it has not three or four axes.
+        ValueError: If it does not have three or four axes.
 
     Examples:
         >>> conv2d_bias_grad([[[1, 2], [3, 4]], [[0, 0], [0, 5]]])

@@ -1,4 +1,4 @@
-"""Batch normalisation at train and eval time, ReLU and softmax: as far as a network needs them."""
+"""Batch normalisation at train and eval time, ReLU and softmax."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def batch_norm(
 
     At eval time (``training=False``) $\mu$ and $\sigma^2$ are the running values, and nothing
     changes. At train time they are the mean and the biased variance of this batch, over images,
-    rows and columns, $m$ numbers a channel; and the running values move towards the batch's, with
+    rows and columns, $m$ numbers per channel; and the running values move towards the batch's, with
     the unbiased variance:
 
     $$\mu_\text{run} \leftarrow (1 - \alpha)\,\mu_\text{run} + \alpha\,\mu, \qquad
@@ -52,18 +52,19 @@ def batch_norm(
     \alpha\,\frac{m}{m - 1}\,\sigma^2$$
 
     PyTorch writes the new running values over the arrays it was given; here no argument is changed.
-    The new ones are returned beside the output, always, so that the result has one form:
+    The new ones are always returned with the output, so that the result has one form:
     ``output, running_mean, running_var = batch_norm(...)``, or ``batch_norm(...).output``.
 
     Args:
         input: A batch, shape (N, C, H, W) or (N, C). There is no form without batch axis:
             PyTorch reads three axes as (N, C, L), not (C, H, W).
-        running_mean: Shape (C,). None at train time only: then none is kept.
+        running_mean: Shape (C,). None at train time only, and then none is kept.
         running_var: Shape (C,). None together with `running_mean`.
         weight: Scale, shape (C,), or None for 1.
         bias: Shift, shape (C,), or None for 0.
         training: Whether to use the batch's own statistics and move the running ones.
-        momentum: The share $\alpha$ of the new value, from 0 to 1. (Keras calls $1 - \alpha$ so.)
+        momentum: The share $\alpha$ of the new value, from 0 to 1. (Keras calls $1 - \alpha$ the
+            momentum.)
         eps: Added to the variance; above 0.
 
     Returns:
@@ -73,8 +74,8 @@ def batch_norm(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, a number is out of range, running values are
-            missing at eval time, or there is but one value a channel at train time: its variance
-            is no estimate of anything.
+            missing at eval time, or there is only one value per channel at train time, whose
+            variance estimates nothing.
 
     Examples:
         >>> output, mean, var = batch_norm([[1.0], [3.0]], [0.0], [1.0], training=True, eps=1e-9)
@@ -92,10 +93,10 @@ def batch_norm(
     as_flag(training, "training")
     share = as_real(momentum, "momentum")
     if not 0 <= share <= 1:
-        raise ValueError(f"`momentum` (={momentum!r}) must be from 0 to 1")
+        raise ValueError(f"`momentum` ({momentum!r}) must be from 0 to 1")
     small = as_real(eps, "eps")
     if not 0 < small < math.inf:
-        raise ValueError(f"`eps` (={eps!r}) must be above 0 and finite")
+        raise ValueError(f"`eps` ({eps!r}) must be above 0 and finite")
     dtype = float_dtype(x.dtype)
     channels = x.shape[1]
     kept_mean = _per_channel(running_mean, "running_mean", channels)
@@ -113,7 +114,7 @@ def batch_norm(
             mean, var = kept_mean.astype(np.float64), kept_var.astype(np.float64)
 
         factor = 1 / np.sqrt(var + small) if scale is None else scale / np.sqrt(var + small)
-        each = (channels, *(1,) * (x.ndim - 2))  # one number a channel, beside (N, C, H, W)
+        each = (channels, *(1,) * (x.ndim - 2))  # one number per channel, next to (N, C, H, W)
         output = (x - mean.reshape(each)) * factor.reshape(each)
         if offset is not None:
             output += offset.reshape(each)
@@ -122,7 +123,7 @@ def batch_norm(
 
 
 def relu(input: npt.ArrayLike) -> Array:
-    r"""Replace what is negative by zero: $\max(0, x)$.
+    r"""Replace negative numbers with zero: $\max(0, x)$.
 
     Args:
         input: Numbers of any shape.
@@ -176,7 +177,7 @@ def softmax(input: npt.ArrayLike, dim: int) -> Array:
     axes = max(array.ndim, 1)  # a single number has an axis 0, as in PyTorch
     axis = as_int(dim, "dim", -axes)
     if axis >= axes:
-        raise ValueError(f"`dim` (={dim!r}) must be from {-axes} to {axes - 1}")
+        raise ValueError(f"`dim` ({dim!r}) must be from {-axes} to {axes - 1}")
     dtype = float_dtype(array.dtype)
     scores = array.astype(sum_dtype(dtype), copy=False)
     scores = scores.reshape(array.shape or 1)
@@ -193,7 +194,7 @@ def _batch_statistics(
     count = x.size // x.shape[1]
     if count < 2:
         raise ValueError(
-            f"`input` (of shape {x.shape}) has {count} value(s) a channel; at train time there "
+            f"`input` (of shape {x.shape}) has {count} value(s) per channel; at train time there "
             "must be more than 1"
         )
     over = (0, *range(2, x.ndim))

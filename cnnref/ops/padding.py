@@ -78,14 +78,14 @@ def _check_fill(mode: str, size: int, amount: int, axis: str) -> None:
     limit = {"reflect": size - 1, "replicate": amount if size else 0, "circular": size}[mode]
     if amount > limit:
         raise ValueError(
-            f"`padding` (={amount}) in {axis} must be at most {max(limit, 0)} with mode {mode!r}: "
+            f"`padding` ({amount}) in {axis} must be at most {max(limit, 0)} with mode {mode!r}: "
             f"the input has {size} pixels there"
         )
 
 
 def _fitting(value: object, dtype: np.dtype[Any]) -> Any:
     """Return ``value`` in ``dtype``; refuse to change it silently (0.5 in an integer image)."""
-    does_not_fit = TypeError(f"`value` (={shown(value)}) does not fit an input of dtype {dtype}")
+    does_not_fit = TypeError(f"`value` ({shown(value)}) does not fit an input of dtype {dtype}")
     if dtype.kind == "f":
         number = as_real(value, "value")
         if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):

@@ -44,7 +44,7 @@ def max_pool2d_loops(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Array | tuple[Array, Array]:
-    r"""Take the largest value of each window, written as the definition: one loop an index.
+    r"""Take the largest value of each window, written as the definition: one loop per index.
 
     Same arguments, results and errors as `max_pool2d`; far slower. It is here to be read.
 
@@ -101,13 +101,13 @@ def max_pool2d(
         dilation: Distance in pixels between neighbouring cells that the window reads; 1 is dense.
         ceil_mode: Round the output's size up: a last window may stick out at the bottom or the
             right, unless it would start in the padding there; see `output_size`.
-        return_indices: Return also where each largest value stands.
+        return_indices: Return also where each largest value is.
 
     Returns:
         Shape (N, C, oH, oW), or (C, oH, oW) for an input without batch axis, in the input's dtype;
         see `output_size`. With `return_indices` also an int64 array of the same shape: the winner's
-        place y · W + x in its channel without padding. The first of equal values wins, row by row;
-        of several NaN the last, as in PyTorch.
+        index y · W + x in its channel without padding. The first one, row by row, wins a
+        tie; of several NaN the last one, as in PyTorch.
 
     Raises:
         TypeError: If an argument is of the wrong kind (a bool stride, a number for `ceil_mode`).
@@ -185,7 +185,7 @@ def avg_pool2d_loops(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    r"""Average each window, written as the definition: one loop an index.
+    r"""Average each window, written as the definition: one loop per index.
 
     Same arguments, result and errors as `avg_pool2d`; far slower. It is here to be read.
 
@@ -230,8 +230,8 @@ def avg_pool2d(
         input: Images of real floats, shape (N, C, H, W) or (C, H, W).
         kernel_size: Height and width of the window, an int or a pair.
         stride: Step of the window in pixels, an int or a pair; None is `kernel_size`.
-        padding: Zeros around the image, in pixels a side: an int, a pair, `"valid"`, `"same"`
-            (stride 1) or ((top, bottom), (left, right)); at most half of `kernel_size` a side.
+        padding: Zeros around the image, in pixels per side: an int, a pair, `"valid"`, `"same"`
+            (stride 1) or ((top, bottom), (left, right)); at most half of `kernel_size` per side.
         ceil_mode: Round the output's size up, as for `max_pool2d`.
         count_include_pad: Whether the zeros of the padding are counted in the divisor.
         divisor_override: The divisor of every window, in place of the count.
@@ -294,7 +294,7 @@ def _real_images(input: object) -> tuple[Array, bool]:
 
 
 def global_avg_pool2d(input: npt.ArrayLike) -> Array:
-    r"""Average each channel over all of its pixels: one number a channel.
+    r"""Average each channel over all of its pixels: one number per channel.
 
     $$\text{output}[n, c, 0, 0] = \frac{1}{H W} \sum_{y, x} \text{input}[n, c, y, x]$$
 
@@ -322,7 +322,7 @@ def global_avg_pool2d(input: npt.ArrayLike) -> Array:
 
 
 def global_max_pool2d(input: npt.ArrayLike) -> Array:
-    r"""Take the largest value of each channel: one number a channel.
+    r"""Take the largest value of each channel: one number per channel.
 
     $$\text{output}[n, c, 0, 0] = \max_{y, x} \text{input}[n, c, y, x]$$
 

@@ -1,4 +1,4 @@
-"""The gradients of pooling: which input pixels an output's gradient goes back to."""
+"""The gradients of pooling: which input pixels the gradient of an output goes back to."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def max_pool2d_input_grad(
     $$\frac{\partial L}{\partial \text{input}[n, c, p]} = \sum_{i, j \,:\,
     \text{winner}[n, c, i, j] = p} \frac{\partial L}{\partial \text{output}[n, c, i, j]}$$
 
-    One pixel a window gets it all: of equal largest values the first, row by row. A pixel that wins
-    several windows gets the sum.
+    One pixel per window gets all of it: the first one, row by row, if there is a tie. A pixel that
+    wins several windows gets the sum.
 
     Args:
-        output_grad: Gradient to the output, of the output's shape.
+        output_grad: Gradient with respect to the output, of the output's shape.
         input: The images that were pooled, shape (N, C, H, W) or (C, H, W).
         kernel_size: As for `max_pool2d`.
         stride: As for `max_pool2d`.
@@ -39,11 +39,11 @@ def max_pool2d_input_grad(
         ceil_mode: As for `max_pool2d`.
 
     Returns:
-        Gradient to the input, of its shape, in the dtype of `output_grad`.
+        Gradient with respect to the input, of its shape, in the dtype of `output_grad`.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If `output_grad` has not the output's shape; the errors of `max_pool2d`.
+        ValueError: If `output_grad` does not have the output's shape; the errors of `max_pool2d`.
 
     Examples:
         >>> max_pool2d_input_grad([[[10]]], [[[1, 4], [4, 0]]], 2)
@@ -87,9 +87,10 @@ def avg_pool2d_input_grad(
     The input's values do not matter, only its size.
 
     Args:
-        output_grad: Gradient to the output, real floats, shape (N, C, oH, oW) or (C, oH, oW).
+        output_grad: Gradient with respect to the output, real floats, shape (N, C, oH, oW) or
+            (C, oH, oW).
         input_size: Height and width of the images that were pooled, an int or a pair. The output's
-            size does not tell: several input sizes may give the same.
+            size does not determine it: several input sizes can give the same one.
         kernel_size: As for `avg_pool2d`.
         stride: As for `avg_pool2d`.
         padding: As for `avg_pool2d`.
@@ -98,12 +99,13 @@ def avg_pool2d_input_grad(
         divisor_override: As for `avg_pool2d`.
 
     Returns:
-        Gradient to the input, shape (N, C, H, W) or (C, H, W), in the dtype of `output_grad`.
+        Gradient with respect to the input, shape (N, C, H, W) or (C, H, W), in the dtype of
+        `output_grad`.
 
     Raises:
         TypeError: If an argument is of the wrong kind, or `output_grad` holds integers.
-        ValueError: If `output_grad` has not the output's height and width, or a number is out of
-            range.
+        ValueError: If `output_grad` does not have the output's height and width, or a number is out
+            of range.
 
     Examples:
         >>> avg_pool2d_input_grad([[[4.0, 8.0]]], input_size=(2, 4), kernel_size=2)

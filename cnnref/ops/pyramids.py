@@ -34,14 +34,14 @@ def blur(
     $$\text{output}[n, c, i, j] = \sum_{m, k = -r}^{r} w_m\, w_k\;
     \text{padded}[n, c, i + m, j + k]$$
 
-    Each channel is blurred for itself. The product of weights is two passes, first down, then
-    across: ten multiplications a pixel with five weights instead of twenty-five.
+    Each channel is blurred separately. The product of weights is two passes, first down, then
+    across: ten multiplications per pixel with five weights instead of twenty-five.
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         kernel: An odd number of weights. The default are Burt and Adelson's with $a = 3/8$,
             (1, 4, 6, 4, 1) / 16.
-        mode: What stands beyond the border, as for `pad2d`. With weights that sum to 1, every mode
+        mode: What lies beyond the border, as for `pad2d`. With weights that sum to 1, every mode
             but `constant` leaves a flat image as it is.
 
     Returns:
@@ -81,7 +81,7 @@ def blur_loops(
     kernel: npt.ArrayLike = BINOMIAL,
     mode: PaddingMode = "reflect",
 ) -> Array:
-    r"""Blur images as the definition says: one loop an index.
+    r"""Blur images as the definition says: one loop per index.
 
     Same arguments, result and errors as `blur`; far slower. It is here to be read.
 
@@ -106,7 +106,7 @@ def pyramid_reduce(input: npt.ArrayLike) -> Array:
     \text{padded}[n, c, 2i + m, 2j + k], \qquad w = \tfrac{1}{16}(1, 4, 6, 4, 1)$$
 
     Args:
-        input: Images, shape (N, C, H, W) or (C, H, W), at least 3 pixels a side. The border is
+        input: Images, shape (N, C, H, W) or (C, H, W), at least 3 pixels per side. The border is
             mirrored.
 
     Returns:
@@ -114,7 +114,7 @@ def pyramid_reduce(input: npt.ArrayLike) -> Array:
 
     Raises:
         TypeError: If the input does not hold integers or real floats.
-        ValueError: If the input is not a stack of images, or smaller than 3 pixels a side.
+        ValueError: If the input is not a stack of images, or smaller than 3 pixels per side.
 
     Examples:
         >>> pyramid_reduce(16 * np.eye(5)[None])
@@ -145,7 +145,7 @@ def pyramid_expand(input: npt.ArrayLike, size: int | Pair) -> Array:
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         size: Height and width of the result: each twice the input's, or one less, and at least 3.
-            Both sizes reduce to the input's, so it has to be said.
+            Both sizes reduce to the input's, so it must be given.
 
     Returns:
         Shape (..., *size). Floats keep their dtype; integers give float64. A flat image stays flat.
@@ -188,7 +188,7 @@ def gaussian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If the input is not a stack of images, or a level that has to be reduced is
-            smaller than 3 pixels a side.
+            smaller than 3 pixels per side.
 
     Examples:
         >>> [level.shape for level in gaussian_pyramid(np.ones((1, 13, 8)), levels=3)]
@@ -208,7 +208,7 @@ def gaussian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
 
 
 def laplacian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
-    r"""Return what each halving loses, and the smallest image: all there is to know of the input.
+    r"""Return what each halving loses, and the smallest image; together they give the input back.
 
     $$L_l = G_l - \text{expand}(G_{l+1}), \qquad L_{\text{last}} = G_{\text{last}}$$
 
@@ -241,7 +241,7 @@ def laplacian_pyramid(input: npt.ArrayLike, levels: int) -> list[Array]:
 
 
 def laplacian_reconstruct(pyramid: Sequence[npt.ArrayLike]) -> Array:
-    r"""Put the image of a Laplacian pyramid together again: from the smallest level down.
+    r"""Put the image of a Laplacian pyramid together again, starting from the smallest level.
 
     $$G_l = L_l + \text{expand}(G_{l+1})$$
 
@@ -288,7 +288,7 @@ def laplacian_reconstruct(pyramid: Sequence[npt.ArrayLike]) -> Array:
 
 
 def pyramid_reduce_loops(input: npt.ArrayLike) -> Array:
-    r"""Reduce images as the definition says: one loop an index.
+    r"""Reduce images as the definition says: one loop per index.
 
     Same arguments, result and errors as `pyramid_reduce`; far slower. It is here to be read.
 
@@ -309,7 +309,7 @@ def pyramid_reduce_loops(input: npt.ArrayLike) -> Array:
 
 
 def pyramid_expand_loops(input: npt.ArrayLike, size: int | Pair) -> Array:
-    r"""Expand images as the definition says: one loop an index.
+    r"""Expand images as the definition says: one loop per index.
 
     Same arguments, result and errors as `pyramid_expand`; far slower. It is here to be read.
 
@@ -362,7 +362,7 @@ def _check_levels(size: Pair, levels: int) -> None:
     for level in range(levels - 1):
         if min(height, width) < _SMALLEST:
             raise ValueError(
-                f"`levels` (={levels}) is too many for an input of {size[0]}×{size[1]}: level "
+                f"`levels` ({levels}) is too many for an input of {size[0]}×{size[1]}: level "
                 f"{level} is {height}×{width} and cannot be reduced; at most {level + 1} fit"
             )
         height, width = -(-height // 2), -(-width // 2)
@@ -374,7 +374,7 @@ def _check_expand(input: object, size: object) -> tuple[Array, bool, Pair]:
     for have, want, axis in zip(images.shape[2:], target, AXES, strict=True):
         if want not in (2 * have, 2 * have - 1) or want < _SMALLEST:
             raise ValueError(
-                f"`size` (={size!r}) does not fit: {axis} {have} expands to {2 * have - 1} or "
+                f"`size` ({size!r}) does not fit: {axis} {have} expands to {2 * have - 1} or "
                 f"{2 * have}, and to at least {_SMALLEST}"
             )
     return as_floats(images), batched, target

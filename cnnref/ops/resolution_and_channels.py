@@ -1,4 +1,4 @@
-"""Trade resolution for channels and back: no number is lost, none is computed."""
+"""Trade resolution for channels and back: no number is lost and none is computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnref._types import Array
 
 
 def space_to_depth_loops(input: npt.ArrayLike, block_size: int) -> Array:
-    r"""Move blocks of pixels into channels, written as the definition: one loop an index.
+    r"""Move blocks of pixels into channels, written as the definition: one loop per index.
 
     Same arguments, result and errors as `space_to_depth`; far slower. It is here to be read.
 
@@ -73,7 +73,7 @@ def space_to_depth(input: npt.ArrayLike, block_size: int) -> Array:
 
 
 def depth_to_space_loops(input: npt.ArrayLike, block_size: int) -> Array:
-    r"""Spread channels over blocks of pixels, written as the definition: one loop an index.
+    r"""Spread channels over blocks of pixels, written as the definition: one loop per index.
 
     Same arguments, result and errors as `depth_to_space`; far slower. It is here to be read.
 
@@ -139,7 +139,7 @@ def _check_space_to_depth(input: object, block_size: object) -> tuple[Array, boo
     for size, name in zip(images.shape[2:], ("height", "width"), strict=True):
         if size % block:
             raise ValueError(
-                f"`input` has {name} {size}, which must be divisible by `block_size` (={block})"
+                f"`input` has {name} {size}, which must be divisible by `block_size` ({block})"
             )
     return images, batched, block
 
@@ -149,7 +149,7 @@ def _check_depth_to_space(input: object, block_size: object) -> tuple[Array, boo
     if images.shape[1] % (block * block):
         raise ValueError(
             f"`input` has {images.shape[1]} channels, which must be divisible by the square of "
-            f"`block_size` (={block}), {block * block}"
+            f"`block_size` ({block}), {block * block}"
         )
     return images, batched, block
 

@@ -22,7 +22,7 @@ def cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) -> Array:
     \text{input}[n, c, i + u, j + v]$$
 
     This is `conv2d` with the template as its one filter, without padding. A bright window answers
-    strongly whatever it shows; `normalized_cross_correlation` mends that.
+    strongly whatever it shows; `normalized_cross_correlation` fixes that.
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
@@ -70,7 +70,7 @@ def normalized_cross_correlation_loops(input: npt.ArrayLike, template: npt.Array
     for n, _, i, j in np.ndindex(*output.shape):
         found = _deviations(a.input[n, :, i : i + height, j : j + width])
         lengths = math.hypot(*found), math.hypot(*wanted)
-        if lengths[0] == 0:  # a flat window: no pattern, so no likeness
+        if lengths[0] == 0:  # a flat window: no pattern, so it resembles nothing
             continue
         cosine = 0.0
         for p, q in zip(found, wanted, strict=True):
@@ -90,7 +90,7 @@ def _deviations(patch: Array) -> list[float]:
 
 
 def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) -> Array:
-    r"""Compare every window of images with a template, whatever its brightness and contrast.
+    r"""Compare every window of an image with a template, whatever its brightness and contrast.
 
     With $\bar t$ the mean of the template and $\bar x_{ij}$ that of the window at (i, j),
 
@@ -101,7 +101,7 @@ def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) 
     This is the cosine of the angle between window and template, each less its mean, and so the
     correlation coefficient of their pixels: 1 where the window is the template at any brightness
     and any positive contrast, -1 where it is its negative. **A flat window gives 0**: the quotient
-    is 0 / 0 there, and a window without pattern is not like anything.
+    is 0 / 0 there, and a window without a pattern resembles nothing.
 
     Window and template are read as one vector each: with several channels there is one mean over
     all of them.
@@ -128,7 +128,7 @@ def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) 
     Source:
         J. P. Lewis, "Fast Normalized Cross-Correlation", Vision Interface, 1995, section 2. His
         fast sums subtract large numbers from each other; here each window is taken less its own
-        mean, which costs more and keeps the digits.
+        mean, which costs more but keeps the digits.
     """
     a = _check(input, template, needs_contrast=True)
     wanted = _unit(a.template.astype(np.float64).reshape(-1, 1))[:, 0]

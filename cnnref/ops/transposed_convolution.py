@@ -37,7 +37,7 @@ def conv_transpose2d_loops(
     groups: int = 1,
     dilation: IntOrPair = 1,
 ) -> Array:
-    r"""Stamp the filter, times each input cell, onto the output: the definition, one loop an index.
+    r"""Stamp the filter, times each input cell, onto the output: one loop per index.
 
     Same arguments, result and errors as `conv_transpose2d`; far slower. It is here to be read.
 
@@ -83,18 +83,18 @@ def conv_transpose2d(
     \quad\text{over } i s_h + u d_h - p_\text{top} = y,\; j s_w + v d_w - p_\text{left} = x$$
 
     Along an axis of n cells the output has (n − 1) s − 2p + d (k − 1) + output_padding + 1. The
-    result is the gradient of `conv2d` to its input, with `input` in the place of the gradient to
-    its output and the same weight. It is not the inverse of `conv2d`.
+    result is the gradient of `conv2d` with respect to its input, with `input` in place of the
+    gradient with respect to its output, and the same weight. It is not the inverse of `conv2d`.
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
-        weight: Filters, shape (C, O / groups, kH, kW): input channels first, the other way round
-            from `conv2d`.
-        bias: One number an output channel, shape (O,), or None.
+        weight: Filters, shape (C, O / groups, kH, kW): input channels first, unlike those of
+            `conv2d`.
+        bias: One number per output channel, shape (O,), or None.
         stride: Step between neighbouring stamps in pixels, an int or a (height, width) pair.
         padding: Pixels to **cut off** each side: an int, a (height, width) pair, or
             ((top, bottom), (left, right)). It undoes the padding of a convolution.
-        output_padding: Rows and columns more at the bottom and the right, an int or a pair; each
+        output_padding: Rows and columns added at the bottom and the right, an int or a pair; each
             smaller than the stride or the dilation of its axis. They hold what the stamps leave
             there, which can be zero.
         groups: Split the channels into this many groups that do not see each other.
@@ -107,8 +107,8 @@ def conv_transpose2d(
 
     Raises:
         TypeError: If an argument is of the wrong kind (a bool stride, text, complex numbers).
-        ValueError: If shapes do not fit together, a number is out of range, or the padding leaves
-            nothing of the output.
+        ValueError: If shapes do not fit together, a number is out of range, or the padding cuts off
+            the whole output.
 
     Examples:
         >>> conv_transpose2d([[[1, 10], [100, 1000]]], [[[[1, 1], [1, 1]]]])
@@ -269,7 +269,7 @@ def conv_transpose2d_shape(
     group_count = as_int(groups, "groups", 1)
     if channels % group_count:
         raise ValueError(
-            f"`in_channels` (={channels}) must be divisible by `groups` (={group_count})"
+            f"`in_channels` ({channels}) must be divisible by `groups` ({group_count})"
         )
     if weight_shape[0] != channels:
         raise ValueError(
@@ -287,13 +287,13 @@ def conv_transpose2d_shape(
     ):
         if more >= step and more >= gap:
             raise ValueError(
-                f"`output_padding` (={more}) in {axis} must be smaller than `stride` (={step}) or "
-                f"`dilation` (={gap})"
+                f"`output_padding` ({more}) in {axis} must be smaller than `stride` ({step}) or "
+                f"`dilation` ({gap})"
             )
         stamped = (cells - 1) * step + gap * (taps - 1) + 1 + more
         if stamped <= cut:
             raise ValueError(
-                f"`padding` (={padding!r}) cuts off all there is in {axis}: the stamps and "
+                f"`padding` ({padding!r}) cuts off everything in {axis}: the stamps and "
                 f"`output_padding` take up {stamped} pixels, {cut} are cut off"
             )
         output_size.append(stamped - cut)

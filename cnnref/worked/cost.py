@@ -153,7 +153,7 @@ def cost(layer: Layer, input_shape: Sequence[int]) -> CostDerivation:
         (296, 28800)
     """
     if not isinstance(layer, (Conv, Linear)):
-        raise TypeError(f"`layer` (={layer!r}) must be a Conv or a Linear")
+        raise TypeError(f"`layer` ({layer!r}) must be a Conv or a Linear")
     (found,) = computed([layer], input_shape, _BYTES).layers
     return CostDerivation(
         name=found.name,

@@ -163,7 +163,7 @@ class GradientsDerivation(Solution):
         blocks: list[Block] = []
         for part in parts:
             if part not in sections:
-                raise ValueError(f"`parts` (={parts!r}) may name {', '.join(map(repr, sections))}")
+                raise ValueError(f"`parts` ({parts!r}) may name {', '.join(map(repr, sections))}")
             blocks += sections[part](writer, max_cells)
         return Document((*([ROUNDED_WITH_SIGN] if writer.rounded else []), *blocks))
 

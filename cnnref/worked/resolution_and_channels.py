@@ -87,7 +87,7 @@ class SpaceToDepthDerivation(Solution):
         """
         # No lower bound for the check of the type: a negative index is an IndexError as well.
         if as_int(k, "k", _NO_MINIMUM) not in range(len(self)):
-            raise IndexError(f"`k` (={k}) must be from 0 to {len(self) - 1}")
+            raise IndexError(f"`k` ({k}) must be from 0 to {len(self) - 1}")
         source, place = divmod(k, self.block_size**2)
         row, column = divmod(place, self.block_size)
         picked = np.zeros(self.input.shape[1:], dtype=bool)

@@ -109,7 +109,7 @@ class CellSolution(Solution, Generic[Cell]):
         full = (0, *index) if len(index) == len(names) - 1 else tuple(index)
         if len(full) != len(names):
             raise ValueError(
-                f"a cell (={index!r}) must be ({', '.join(names[1:])}) or ({', '.join(names)})"
+                f"a cell ({index!r}) must be ({', '.join(names[1:])}) or ({', '.join(names)})"
             )
         return self.cell(**dict(zip(names, full, strict=True)))
 

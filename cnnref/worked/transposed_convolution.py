@@ -119,7 +119,7 @@ class TransposedConvolutionDerivation(CellSolution[SummedCell]):
         index, limits = (image, channel, row, column, filter), (*a.input.shape, filters)
         check_index(index, limits, ("image", "channel", "row", "column", "filter"))
         if channel not in self.channels_of(filter):
-            raise ValueError(f"`channel` (={channel}) and `filter` (={filter}) share no group")
+            raise ValueError(f"`channel` ({channel}) and `filter` ({filter}) share no group")
         value = a.input[image, channel, row, column]
         weight = a.weight[channel, filter % a.weight.shape[1]]
         top = row * a.stride[0] - a.padding[0][0]

@@ -88,7 +88,7 @@ def test_folders_that_hold_nothing_are_refused(folder):
 
 
 def test_a_size_of_nothing_is_refused(folder):
-    with pytest.raises(ValueError, match=r"`size` \(=0\) must be at least 1"):
+    with pytest.raises(ValueError, match=r"`size` \(0\) must be at least 1"):
         image_folder(folder, 0)
 
 
@@ -172,5 +172,5 @@ def test_fashion_mnist_is_read_from_the_package(tmp_path):
     assert images.shape == (2, 1, 28, 28)
     assert images[1, 0, 0, 3] == (28 * 28 + 3) % 256
     assert [names[label] for label in labels] == ["ankle boot", "trousers"]
-    with pytest.raises(ValueError, match=r"`part` \(='dev'\) must be 'train' or 'test'"):
+    with pytest.raises(ValueError, match=r"`part` \('dev'\) must be 'train' or 'test'"):
         fashion_mnist("dev", cache=tmp_path)

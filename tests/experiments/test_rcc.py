@@ -56,7 +56,7 @@ def test_an_archive_is_known_by_its_first_bytes():
 
 
 def test_other_versions_are_refused():
-    with pytest.raises(ValueError, match=r"the version of `archive` \(=4\) must be 1, 2 or 3"):
+    with pytest.raises(ValueError, match=r"the version of `archive` \(4\) must be 1, 2 or 3"):
         read_rcc(archive(4))
 
 

@@ -50,7 +50,7 @@ def test_photographs_refuses_what_it_cannot_draw():
         photographs({"holes": np.full((6, 8, 3), np.nan)})
     with pytest.raises(ValueError, match="must have one shape"):
         photographs({"a": np.zeros((6, 8, 3)), "b": np.zeros((8, 6, 3))})
-    with pytest.raises(ValueError, match=r"`columns` \(=0\) must be at least 1"):
+    with pytest.raises(ValueError, match=r"`columns` \(0\) must be at least 1"):
         photographs(PICTURES, columns=0)
 
 
@@ -78,7 +78,7 @@ def test_grids_refuses_what_it_cannot_draw():
         grids({"row": [1, 2, 3]})
     with pytest.raises(ValueError, match=r"'large' of shape \(6, 2\)"):
         grids({"large": np.zeros((6, 2))})
-    with pytest.raises(ValueError, match=r"`columns` \(=4\) must be at most 3"):
+    with pytest.raises(ValueError, match=r"`columns` \(4\) must be at most 3"):
         grids({"one": [[1]]}, columns=4)
     with pytest.raises(TypeError):
         grids({"words": [["a"]]})

@@ -89,8 +89,8 @@ def test_padding_mode_fills_the_padding_cells(mode):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(at=(2, 0)), r"`at` \(=\(2, 0\)\) must lie in the output, which is 2×2"),
-        (dict(filter=1), r"`filter` \(=1\) must be less than the number of filters, 1"),
+        (dict(at=(2, 0)), r"`at` \(\(2, 0\)\) must lie in the output, which is 2×2"),
+        (dict(filter=1), r"`filter` \(1\) must be less than the number of filters, 1"),
         (dict(input=np.ones((2, 3, 4, 4))), "one image, got 2"),
         (dict(padding=3), "at most 9×9"),
         (dict(input=np.ones((5, 4, 4)), weight=np.ones((1, 5, 3, 3))), "at most 4"),

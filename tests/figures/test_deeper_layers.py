@@ -58,7 +58,7 @@ def test_the_patch_is_outlined_in_every_channel_and_the_cell_in_the_map():
         (np.ones((3, 4, 4)), np.ones((2, 3, 3, 3)), (0, 0), "one filter"),
         (np.ones((3, 4, 4)), np.ones((1, 3, 3, 4)), (0, 0), "does not fit"),
         (np.ones((4, 4, 4)), np.ones((1, 4, 3, 3)), (0, 0), "does not fit"),
-        (np.ones((3, 4, 4)), np.ones((1, 3, 3, 3)), (2, 0), r"`cell` \(=\(2, 0\)\)"),
+        (np.ones((3, 4, 4)), np.ones((1, 3, 3, 3)), (2, 0), r"`cell` \(\(2, 0\)\)"),
         (np.ones((3, 4, 4)), np.ones((1, 3, 3, 3)), (0, -1), "`cell`"),
         (np.ones((3, 4, 4)), np.ones((1, 2, 3, 3)), (0, 0), "channels"),
     ],

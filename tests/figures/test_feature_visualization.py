@@ -70,7 +70,7 @@ def test_ways_start_and_end_where_they_should():
 def test_refusals():
     with pytest.raises(ValueError, match="`pictures` is empty"):
         wall([])
-    with pytest.raises(ValueError, match=r"`columns` \(=7\)"):
+    with pytest.raises(ValueError, match=r"`columns` \(7\)"):
         wall(pictures(2), columns=7)
     with pytest.raises(ValueError, match="must be equal"):
         wall(pictures(1) + pictures(1, 9, 9))

@@ -29,11 +29,11 @@ def test_all_or_none_of_the_base():
 
 
 def test_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="`top` \\(=5\\) must be at most 4"):
+    with pytest.raises(ValueError, match="`top` \\(5\\) must be at most 4"):
         two_phases(BASE, head=7, top=5)
     with pytest.raises(ValueError, match="at most 12"):
         two_phases([("part", 1)] * 20, head=7, top=13)
-    with pytest.raises(ValueError, match="`head` \\(=-1\\)"):
+    with pytest.raises(ValueError, match="`head` \\(-1\\)"):
         two_phases(BASE, head=-1, top=1)
     with pytest.raises(TypeError, match="`final`"):
         two_phases([("final", 0.5)], head=1, top=1)

@@ -66,7 +66,7 @@ def test_dot_product_shows_pixel_filters_and_outputs():
 def test_refuses_what_it_cannot_draw():
     with pytest.raises(ValueError, match="at least one layer"):
         connections([])
-    with pytest.raises(ValueError, match=r"`in_channels` \(=7\) must be at most 6"):
+    with pytest.raises(ValueError, match=r"`in_channels` \(7\) must be at most 6"):
         connections([Layer("wide", 7, 1)])
     with pytest.raises(ValueError, match="must be divisible by `groups`"):
         connections([Layer("odd", 4, 3, groups=2)])

@@ -60,7 +60,7 @@ def test_rounding_shows_both_the_added_and_the_dropped_window():
 def test_refuses_what_it_cannot_draw():
     with pytest.raises(ValueError, match="windows overlap: choose one with `at`"):
         max_windows(NEGATIVES, 2, 1)
-    with pytest.raises(ValueError, match=r"`at` \(=\(2, 0\)\) must lie in the output"):
+    with pytest.raises(ValueError, match=r"`at` \(\(2, 0\)\) must lie in the output"):
         max_windows(NEGATIVES, 2, 1, at=(2, 0))
     with pytest.raises(ValueError, match="at most 9×9"):
         max_windows(np.ones((1, 10, 4)), 2)

@@ -96,7 +96,7 @@ def test_a_field_on_the_padding_is_cut_at_the_image():
         (lambda: nested_windows([residual([Conv(1, 3)])], 5), "and no branches"),
         (lambda: nested_windows([Conv(1, 3)], 14), "the rows span 14 pixels with their padding"),
         (lambda: nested_windows([Conv(1, 3)], 2), "the window reaches 3 pixels in width"),
-        (lambda: nested_windows([Conv(1, 3)], 5, cell=3), "`cell` (=3) must be less than"),
+        (lambda: nested_windows([Conv(1, 3)], 5, cell=3), "`cell` (3) must be less than"),
         (lambda: gradient_support(np.ones(3), FIELD), "must be a matrix, got shape (3,)"),
         (lambda: gradient_support(np.ones((17, 3)), FIELD), "at most 16×16 cells"),
         (lambda: gradient_support(np.ones((5, 5)), FIELD, (7, 0)), "lies outside the image"),

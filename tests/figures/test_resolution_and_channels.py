@@ -71,7 +71,7 @@ def test_refuses_what_it_cannot_draw():
         volumes([])
     with pytest.raises(ValueError, match=r"each must be \(C, H, W\)"):
         volumes([(1, 2)])
-    with pytest.raises(ValueError, match=r"`shapes` \(=0\) must be at least 1"):
+    with pytest.raises(ValueError, match=r"`shapes` \(0\) must be at least 1"):
         volumes([(1, 0, 2)])
 
 

@@ -18,7 +18,7 @@ def test_the_base_is_the_same_and_the_head_is_new():
 
 
 def test_refuses_what_it_cannot_draw():
-    with pytest.raises(ValueError, match="`base` \\(=0\\)"):
+    with pytest.raises(ValueError, match="`base` \\(0\\)"):
         swap_head(0, (2, 3), (2, 3))
     with pytest.raises(TypeError, match="`new_head`"):
         swap_head(1, (2, 3), (2, 3.5))

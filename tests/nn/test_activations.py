@@ -249,7 +249,7 @@ def test_a_shared_module_answers_to_both_its_names():
 def test_a_layer_that_does_not_exist_is_named_with_its_neighbours():
     with (
         pytest.raises(
-            ValueError, match=r"`layers` \(='features.fire10'\) must be .*'features.fire9'"
+            ValueError, match=r"`layers` \('features.fire10'\) must be .*'features.fire9'"
         ),
         record_activations(squeezenet(weights=False), "features.fire10"),
     ):

@@ -118,7 +118,7 @@ def test_blurring():
     torch.testing.assert_close(soft, soft.mT)
     flat = torch.full((1, 3, 5, 7), 2.5)
     torch.testing.assert_close(blurred(flat), flat)
-    with pytest.raises(ValueError, match=r"`sigma` \(=0\)"):
+    with pytest.raises(ValueError, match=r"`sigma` \(0\)"):
         blurred(x, sigma=0)
 
 
@@ -128,7 +128,7 @@ def test_blurring():
         (torch.ones(1, 2, 3), {}, ValueError, r"`maps` has shape \(1, 2, 3\)"),
         (torch.ones(2, 2), {}, ValueError, r"must be \(1, 2, 2\)"),
         (np.ones((1, 2, 2)), {}, TypeError, "`maps` is a ndarray"),
-        (torch.ones(1, 2, 2), {"steps": 0}, ValueError, r"`steps` \(=0\)"),
+        (torch.ones(1, 2, 2), {"steps": 0}, ValueError, r"`steps` \(0\)"),
         (torch.ones(1, 2, 2), {"batch_size": 0}, ValueError, "`batch_size`"),
         (torch.ones(1, 2, 2), {"target": 2}, ValueError, "`target`"),
     ],
@@ -215,5 +215,5 @@ def test_randomization_is_seeded():
 def test_randomization_refuses():
     with pytest.raises(ValueError, match="'1', which has no parameters"):
         randomization_check(network(), lambda one: torch.rand(1, 2, 2), ["1"])
-    with pytest.raises(ValueError, match=r"`layers` \(='9'\) must be the name of a layer"):
+    with pytest.raises(ValueError, match=r"`layers` \('9'\) must be the name of a layer"):
         randomization_check(network(), lambda one: torch.rand(1, 2, 2), ["9"])

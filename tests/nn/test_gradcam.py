@@ -224,11 +224,11 @@ def test_a_network_with_another_output_needs_a_function(form, target):
 @pytest.mark.parametrize(
     ("target", "error", "words"),
     [
-        (4, ValueError, r"`target` \(=4\) must be at most 3"),
-        (-1, ValueError, r"`target` \(=-1\) must be at least 0"),
-        ([0, 4], ValueError, r"`target` \(=4\)"),
+        (4, ValueError, r"`target` \(4\) must be at most 3"),
+        (-1, ValueError, r"`target` \(-1\) must be at least 0"),
+        ([0, 4], ValueError, r"`target` \(4\)"),
         ([0], ValueError, "`target` holds 1 classes for 2 images"),
-        (1.0, TypeError, r"`target` \(=1.0\) must be an integer"),
+        (1.0, TypeError, r"`target` \(1.0\) must be an integer"),
         (True, TypeError, "not a bool"),
         ("cat", ValueError, "`target` holds 3 classes for 2 images"),
         (lambda y: 3.0, TypeError, "returned a float"),
@@ -267,7 +267,7 @@ def test_layers_that_make_no_map():
     model, x = network(), images()
     with pytest.raises(ValueError, match=r"'fc' outputs shape \(2, 4\) for 2 images; a map needs"):
         GradCAM(model, "fc")(x, 0)
-    with pytest.raises(ValueError, match=r"`layers` \(='lost'\) must be the name of a layer"):
+    with pytest.raises(ValueError, match=r"`layers` \('lost'\) must be the name of a layer"):
         GradCAM(model, "lost")
     model.spare = nn.Conv2d(3, 3, 1)
     model.forward = lambda x: model.fc(
@@ -496,7 +496,7 @@ def test_a_network_without_relu_modules_cannot_be_guided():
 
 
 def test_score_cam_refuses():
-    with pytest.raises(ValueError, match=r"`batch_size` \(=0\)"):
+    with pytest.raises(ValueError, match=r"`batch_size` \(0\)"):
         ScoreCAM(network(), "last", batch_size=0)
     with pytest.raises(ValueError, match="one number per image"):
         ScoreCAM(network(), "last")(images(), lambda y: y.sum())

@@ -219,16 +219,16 @@ def test_all_branches_keep_the_sides(name):
 @pytest.mark.parametrize("make", [Inception, FactorizedInception, AsymmetricInception])
 def test_refuses_no_channels(make, argument):
     sizes = dict(zip(NAMES, TABLE["3a"], strict=True)) | {argument: 0}
-    with pytest.raises(ValueError, match=rf"`{argument}` \(=0\) must be at least 1"):
+    with pytest.raises(ValueError, match=rf"`{argument}` \(0\) must be at least 1"):
         make(**sizes)
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match=r"`large` \(=4\) must be odd"):
+    with pytest.raises(ValueError, match=r"`large` \(4\) must be odd"):
         Inception(3, **ODD_SIZES, large=4)
-    with pytest.raises(ValueError, match=r"`small` \(=2\) must be odd"):
+    with pytest.raises(ValueError, match=r"`small` \(2\) must be odd"):
         AsymmetricInception(3, **ODD_SIZES, small=2)
-    with pytest.raises(ValueError, match=r"`ch5x5mid` \(=0\)"):
+    with pytest.raises(ValueError, match=r"`ch5x5mid` \(0\)"):
         FactorizedInception(3, **ODD_SIZES, ch5x5mid=0)
-    with pytest.raises(TypeError, match=r"`ch3x3` \(=2.5\)"):
+    with pytest.raises(TypeError, match=r"`ch3x3` \(2.5\)"):
         NaiveInception(3, ch1x1=1, ch3x3=2.5, ch5x5=1)

@@ -121,7 +121,7 @@ def test_only_responses_above_zero_count(model):
 
 def test_refuses(model):
     photograph = data.chelsea()
-    with pytest.raises(ValueError, match=r"`layer` \(='fire1'\) must be one of 'conv1', 'relu1'"):
+    with pytest.raises(ValueError, match=r"`layer` \('fire1'\) must be one of 'conv1', 'relu1'"):
         layer_field(model, "fire1")
     with pytest.raises(ValueError, match="`channels` holds 64; it must be at most 63"):
         top_patches(model, "conv1", [64], photograph)

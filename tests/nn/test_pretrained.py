@@ -179,9 +179,9 @@ def test_top_classes_are_sorted_probabilities(lite0):
 
 def test_top_classes_refuses():
     model = pretrained.squeezenet(weights=False)
-    with pytest.raises(ValueError, match=r"`count` \(=1001\) must be at most 1000"):
+    with pytest.raises(ValueError, match=r"`count` \(1001\) must be at most 1000"):
         pretrained.top_classes(model, data.coffee(), count=1001)
-    with pytest.raises(ValueError, match=r"`count` \(=0\)"):
+    with pytest.raises(ValueError, match=r"`count` \(0\)"):
         pretrained.top_classes(model, data.coffee(), count=0)
     model.classifier.conv10 = nn.Conv2d(512, 4, 1)
     with pytest.raises(ValueError, match="`model` has 4 classes"):

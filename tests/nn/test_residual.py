@@ -265,20 +265,20 @@ def test_gradients_by_finite_differences():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: BasicBlock(4, 2), r"`out_channels` \(=2\) must be at least `in_channels` \(=4\)"),
-        (lambda: BasicBlock(4, 4, order="both"), r"`order` \(='both'\) must be 'post' or 'pre'"),
-        (lambda: PlainBlock(4, 4, order="both"), r"`order` \(='both'\)"),
-        (lambda: BasicBlock(4, 4, shortcut="none"), r"`shortcut` \(='none'\)"),
-        (lambda: Bottleneck(4, 1, stride_in="last"), r"`stride_in` \(='last'\)"),
-        (lambda: BasicBlock(0, 4), r"`in_channels` \(=0\) must be at least 1"),
-        (lambda: PlainBlock(4, 0), r"`channels` \(=0\) must be at least 1"),
-        (lambda: PlainBlock(4, 4, stride=0), r"`stride` \(=0\) must be at least 1"),
-        (lambda: ResidualNet((1, 1)), r"`depths` \(=\(1, 1\)\) must have one number for each"),
+        (lambda: BasicBlock(4, 2), r"`out_channels` \(2\) must be at least `in_channels` \(4\)"),
+        (lambda: BasicBlock(4, 4, order="both"), r"`order` \('both'\) must be 'post' or 'pre'"),
+        (lambda: PlainBlock(4, 4, order="both"), r"`order` \('both'\)"),
+        (lambda: BasicBlock(4, 4, shortcut="none"), r"`shortcut` \('none'\)"),
+        (lambda: Bottleneck(4, 1, stride_in="last"), r"`stride_in` \('last'\)"),
+        (lambda: BasicBlock(0, 4), r"`in_channels` \(0\) must be at least 1"),
+        (lambda: PlainBlock(4, 0), r"`channels` \(0\) must be at least 1"),
+        (lambda: PlainBlock(4, 4, stride=0), r"`stride` \(0\) must be at least 1"),
+        (lambda: ResidualNet((1, 1)), r"`depths` \(\(1, 1\)\) must have one number for each"),
         (lambda: ResidualNet(()), "`depths`"),
-        (lambda: ResidualNet((0, 1, 1)), r"`depths` \(=0\) must be at least 1"),
+        (lambda: ResidualNet((0, 1, 1)), r"`depths` \(0\) must be at least 1"),
         (
             lambda: ResidualNet((1, 1, 1), residual=False, zero_init_last=True),
-            r"`zero_init_last` \(=True\) needs `residual`",
+            r"`zero_init_last` \(True\) needs `residual`",
         ),
     ],
 )
@@ -288,7 +288,7 @@ def test_refuses(make, message):
 
 
 def test_refuses_what_is_not_an_integer():
-    with pytest.raises(TypeError, match=r"`stride` \(=True\)"):
+    with pytest.raises(TypeError, match=r"`stride` \(True\)"):
         BasicBlock(4, 4, stride=True)
-    with pytest.raises(TypeError, match=r"`num_classes` \(=2.5\)"):
+    with pytest.raises(TypeError, match=r"`num_classes` \(2.5\)"):
         ResidualNet((1, 1, 1), num_classes=2.5)

@@ -79,7 +79,7 @@ DIFFERENCES = [
     ),
     Difference(
         "torch reads an empty stride as the default; here the default is None",
-        TORCHS, words("`stride` (=())"), ("max_pool2d", (X, 2), {"stride": ()}),
+        TORCHS, words("`stride` (())"), ("max_pool2d", (X, 2), {"stride": ()}),
     ),
     Difference(
         "complex images have no use on this site",
@@ -138,7 +138,7 @@ DIFFERENCES = [
     ),
     Difference(
         "without eps a constant channel is divided by zero",
-        TORCHS, words("`eps` (=0.0)"),
+        TORCHS, words("`eps` (0.0)"),
         ("batch_norm", (X, X[0, :, 0, 0], X[0, :, 0, 0]), {"eps": 0.0}),
     ),
 ]  # fmt: skip

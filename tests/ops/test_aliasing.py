@@ -149,9 +149,9 @@ def test_input_is_left_alone_and_views_are_read(form):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (dict(kernel_size=0), ValueError, "`kernel_size` (=0) must be at least 1"),
-        (dict(kernel_size=(3, 3)), TypeError, "`kernel_size` (=(3, 3)) must be an integer"),
-        (dict(stride=0), ValueError, "`stride` (=0) must be at least 1"),
+        (dict(kernel_size=0), ValueError, "`kernel_size` (0) must be at least 1"),
+        (dict(kernel_size=(3, 3)), TypeError, "`kernel_size` ((3, 3)) must be an integer"),
+        (dict(stride=0), ValueError, "`stride` (0) must be at least 1"),
         (dict(stride=True), TypeError, "not a bool"),
         (dict(padding_mode="mirror"), ValueError, "mirror"),
         (dict(input=np.ones((1, 1, 4))), ValueError, "reflect"),

@@ -302,10 +302,10 @@ W, G = np.ones((8, 6, 3, 3)), np.ones((8, 3, 3))
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (dict(input_size=5), TypeError, "`input_size` (=5) must be a shape"),
-        (dict(input_size=(5, 5)), ValueError, "(=(5, 5)) must be (C, H, W) or (N, C, H, W)"),
-        (dict(input_size=(6, -5, 5)), ValueError, "`input_size` (=-5) must be at least 0"),
-        (dict(input_size=(6, 5, 5.0)), TypeError, "`input_size` (=5.0) must be an integer"),
+        (dict(input_size=5), TypeError, "`input_size` (5) must be a shape"),
+        (dict(input_size=(5, 5)), ValueError, "((5, 5)) must be (C, H, W) or (N, C, H, W)"),
+        (dict(input_size=(6, -5, 5)), ValueError, "`input_size` (-5) must be at least 0"),
+        (dict(input_size=(6, 5, 5.0)), TypeError, "`input_size` (5.0) must be an integer"),
         (dict(input_size=(6, 0, 5)), ValueError, "has no rows"),
         (dict(input_size=(6, 2, 5)), ValueError, "the window reaches 3 pixels in height"),
         (dict(input_size=(6, 5, 6)), ValueError, "this convolution has shape (8, 3, 4)"),
@@ -315,10 +315,10 @@ W, G = np.ones((8, 6, 3, 3)), np.ones((8, 3, 3))
         (dict(output_grad=G[0]), ValueError, "`output_grad` has shape (3, 3); the output of"),
         (dict(output_grad=G > 0), TypeError, "`output_grad` has dtype bool"),
         (dict(weight=W[:, :5]), ValueError, "so each filter needs 6"),
-        (dict(groups=4), ValueError, "`in_channels` (=6) must be divisible by `groups` (=4)"),
-        (dict(stride=0), ValueError, "`stride` (=0) must be at least 1"),
-        (dict(stride=2, padding="same"), ValueError, "`padding` (='same') needs `stride` 1"),
-        (dict(dilation=True), TypeError, "`dilation` (=True) must be an integer, not a bool"),
+        (dict(groups=4), ValueError, "`in_channels` (6) must be divisible by `groups` (4)"),
+        (dict(stride=0), ValueError, "`stride` (0) must be at least 1"),
+        (dict(stride=2, padding="same"), ValueError, "`padding` ('same') needs `stride` 1"),
+        (dict(dilation=True), TypeError, "`dilation` (True) must be an integer, not a bool"),
     ],
 )
 def test_bad_arguments_of_the_input_gradient(form, change, error, words):
@@ -332,7 +332,7 @@ def test_bad_arguments_of_the_input_gradient(form, change, error, words):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (dict(weight_size="8633"), TypeError, "`weight_size` (='8633') must be a shape, (O, C /"),
+        (dict(weight_size="8633"), TypeError, "`weight_size` ('8633') must be a shape, (O, C /"),
         (dict(weight_size=(6, 3, 3)), ValueError, "must be (O, C / groups, kH, kW)"),
         (dict(weight_size=(8, 6, 3, 0)), ValueError, "has no columns"),
         (dict(weight_size=(8, 5, 3, 3)), ValueError, "so each filter needs 6"),
@@ -340,7 +340,7 @@ def test_bad_arguments_of_the_input_gradient(form, change, error, words):
         (dict(output_grad=G[None]), ValueError, "`output_grad` has shape (1, 8, 3, 3); the output"),
         (dict(input=np.ones((5, 5))), ValueError, "`input` has shape (5, 5); it must be"),
         (dict(input=torch.ones(6, 5, 5, requires_grad=True)), TypeError, "detach"),
-        (dict(padding=-1), ValueError, "`padding` (=-1) must be at least 0"),
+        (dict(padding=-1), ValueError, "`padding` (-1) must be at least 0"),
     ],
 )
 def test_bad_arguments_of_the_weight_gradient(form, change, error, words):

@@ -171,9 +171,13 @@ def test_nan_and_infinity_pass_as_in_torch():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (dict(input=np.ones((1, 3)), training=True), ValueError, "has 1 value(s) a channel"),
+        (dict(input=np.ones((1, 3)), training=True), ValueError, "has 1 value(s) per channel"),
         (dict(input=np.ones((1, 3, 1, 1)), training=True), ValueError, "must be more than 1"),
-        (dict(input=np.ones((0, 3, 2, 2)), training=True), ValueError, "has 0 value(s) a channel"),
+        (
+            dict(input=np.ones((0, 3, 2, 2)), training=True),
+            ValueError,
+            "has 0 value(s) per channel",
+        ),
         (dict(input=np.ones((3, 4, 4))), ValueError, "must be (N, C, H, W) or (N, C)"),
         (dict(input=np.ones((2, 3, 0, 4))), ValueError, "has no rows"),
         (dict(input=np.ones((2, 4))), ValueError, "`running_mean` has shape (3,); it must be (4,)"),
@@ -182,13 +186,13 @@ def test_nan_and_infinity_pass_as_in_torch():
         (dict(bias=1.0), ValueError, "`bias` has shape ()"),
         (dict(running_mean=None), ValueError, "must both be given, or both be None"),
         (dict(running_mean=None, running_var=None), ValueError, "are needed when `training`"),
-        (dict(training=1), TypeError, "`training` (=1) must be True or False"),
-        (dict(momentum=2), ValueError, "`momentum` (=2) must be from 0 to 1"),
+        (dict(training=1), TypeError, "`training` (1) must be True or False"),
+        (dict(momentum=2), ValueError, "`momentum` (2) must be from 0 to 1"),
         (dict(momentum=math.nan), ValueError, "must be from 0 to 1"),
-        (dict(momentum=None), TypeError, "`momentum` (=None) must be a real number"),
+        (dict(momentum=None), TypeError, "`momentum` (None) must be a real number"),
         (dict(momentum=True), TypeError, "must be a real number"),
-        (dict(eps=0), ValueError, "`eps` (=0) must be above 0"),
-        (dict(eps="small"), TypeError, "`eps` (='small') must be a real number"),
+        (dict(eps=0), ValueError, "`eps` (0) must be above 0"),
+        (dict(eps="small"), TypeError, "`eps` ('small') must be a real number"),
         (dict(input=np.ones((2, 3), bool)), TypeError, "`input` has dtype bool"),
     ],
 )
@@ -261,11 +265,11 @@ def test_softmax_of_one_number_of_integers_and_of_half_precision():
 @pytest.mark.parametrize(
     ("dim", "error", "words"),
     [
-        (2, ValueError, "`dim` (=2) must be from -2 to 1"),
-        (-3, ValueError, "`dim` (=-3) must be at least -2"),
-        (1.0, TypeError, "`dim` (=1.0) must be an integer"),
+        (2, ValueError, "`dim` (2) must be from -2 to 1"),
+        (-3, ValueError, "`dim` (-3) must be at least -2"),
+        (1.0, TypeError, "`dim` (1.0) must be an integer"),
         (True, TypeError, "not a bool"),
-        (None, TypeError, "`dim` (=None) must be an integer"),
+        (None, TypeError, "`dim` (None) must be an integer"),
     ],
 )
 def test_softmax_refuses_in_words(dim, error, words):

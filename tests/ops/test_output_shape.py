@@ -119,12 +119,12 @@ def test_same_padding_equals_the_word_same(kernel, dilation):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cnnref.output_size(0, 3), ValueError, "`input_size` (=0) must be at least 1"),
+        (lambda: cnnref.output_size(0, 3), ValueError, "`input_size` (0) must be at least 1"),
         (lambda: cnnref.output_size(2, 3), ValueError, "the window reaches 3 pixels in height"),
-        (lambda: cnnref.output_size(8.0, 3), TypeError, "`input_size` (=8.0) must be an integer"),
-        (lambda: cnnref.output_size(8, 3, True), TypeError, "`stride` (=True)"),
-        (lambda: cnnref.same_padding(8, 3, extra="left"), ValueError, "`extra` (='left')"),
-        (lambda: cnnref.unread_pixels(8, 0), ValueError, "`kernel_size` (=0)"),
+        (lambda: cnnref.output_size(8.0, 3), TypeError, "`input_size` (8.0) must be an integer"),
+        (lambda: cnnref.output_size(8, 3, True), TypeError, "`stride` (True)"),
+        (lambda: cnnref.same_padding(8, 3, extra="left"), ValueError, "`extra` ('left')"),
+        (lambda: cnnref.unread_pixels(8, 0), ValueError, "`kernel_size` (0)"),
     ],
 )
 def test_bad_arguments_are_refused_in_words(call, error, words):

@@ -63,12 +63,12 @@ def test_minus_infinity_for_pooling():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((ROW, -1), ValueError, "`padding` (=-1) must be at least 0"),
+        ((ROW, -1), ValueError, "`padding` (-1) must be at least 0"),
         ((ROW, (1, 2, 3)), ValueError, "((top, bottom), (left, right))"),
-        ((ROW, 1, "mirror"), ValueError, "`mode` (='mirror') must be 'constant'"),
+        ((ROW, 1, "mirror"), ValueError, "`mode` ('mirror') must be 'constant'"),
         ((ROW, (0, 3), "reflect"), ValueError, "must be at most 2 with mode 'reflect'"),
         ((ROW, (0, 4), "circular"), ValueError, "must be at most 3 with mode 'circular'"),
-        ((ROW, 1, "constant", 0.5), TypeError, "`value` (=0.5) does not fit"),
+        ((ROW, 1, "constant", 0.5), TypeError, "`value` (0.5) does not fit"),
         ((ROW, 1, "constant", float("nan")), TypeError, "does not fit"),
         ((np.ones((1, 1, 1), np.uint8), 1, "constant", 256), TypeError, "does not fit"),
         ((ROW, 1, "constant", True), TypeError, "must be a real number"),

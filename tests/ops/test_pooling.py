@@ -467,18 +467,18 @@ def test_an_average_of_integers_is_refused(form, dtype):
 
 IMAGE = np.ones((6, 5, 5))
 BAD = [
-    (dict(kernel_size=0), ValueError, "`kernel_size` (=0) must be at least 1"),
-    (dict(kernel_size=2.0), TypeError, "`kernel_size` (=2.0) must be an integer"),
+    (dict(kernel_size=0), ValueError, "`kernel_size` (0) must be at least 1"),
+    (dict(kernel_size=2.0), TypeError, "`kernel_size` (2.0) must be an integer"),
     (dict(kernel_size=(2, 2, 2)), ValueError, "must be an int or a (height, width) pair"),
     (dict(kernel_size=6), ValueError, "the window reaches 6 pixels in height"),
     (dict(kernel_size=(1, 6)), ValueError, "the window reaches 6 pixels in width"),
-    (dict(stride=0), ValueError, "`stride` (=0) must be at least 1"),
-    (dict(stride=True), TypeError, "`stride` (=True) must be an integer, not a bool"),
-    (dict(padding=-1), ValueError, "`padding` (=-1) must be at least 0"),
-    (dict(padding=2), ValueError, "`padding` (=2) must be at most half of `kernel_size` (=3)"),
-    (dict(padding=((0, 0), (0, 2))), ValueError, "must be at most half of `kernel_size` (=3)"),
-    (dict(padding="full"), ValueError, "`padding` (='full') must be 'valid', 'same'"),
-    (dict(ceil_mode=1), TypeError, "`ceil_mode` (=1) must be True or False"),
+    (dict(stride=0), ValueError, "`stride` (0) must be at least 1"),
+    (dict(stride=True), TypeError, "`stride` (True) must be an integer, not a bool"),
+    (dict(padding=-1), ValueError, "`padding` (-1) must be at least 0"),
+    (dict(padding=2), ValueError, "`padding` (2) must be at most half of `kernel_size` (3)"),
+    (dict(padding=((0, 0), (0, 2))), ValueError, "must be at most half of `kernel_size` (3)"),
+    (dict(padding="full"), ValueError, "`padding` ('full') must be 'valid', 'same'"),
+    (dict(ceil_mode=1), TypeError, "`ceil_mode` (1) must be True or False"),
     (dict(input=np.ones((5, 5))), ValueError, "must be (C, H, W) or (N, C, H, W)"),
     (dict(input=np.ones((0, 5, 5))), ValueError, "`input` (of shape (0, 5, 5)) has no channels"),
     (dict(input=np.ones((1, 6, 0, 5))), ValueError, "has no rows"),
@@ -489,19 +489,19 @@ BAD = [
     (dict(input=torch.ones(6, 5, 5, requires_grad=True)), TypeError, "detach"),
 ]
 BAD_MAX = [
-    (dict(dilation=0), ValueError, "`dilation` (=0) must be at least 1"),
+    (dict(dilation=0), ValueError, "`dilation` (0) must be at least 1"),
     (dict(dilation=3), ValueError, "the window reaches 7 pixels in height"),
-    (dict(return_indices=1), TypeError, "`return_indices` (=1) must be True or False"),
+    (dict(return_indices=1), TypeError, "`return_indices` (1) must be True or False"),
     (
         dict(input=np.ones((1, 5, 2)), kernel_size=2, padding=1, dilation=3),
         ValueError,
-        "a window reads padding alone along the width: `dilation` (=3) steps over all 2 pixels",
+        "a window reads padding alone along the width: `dilation` (3) steps over all 2 pixels",
     ),
 ]
 BAD_AVG = [
-    (dict(count_include_pad=0), TypeError, "`count_include_pad` (=0) must be True or False"),
-    (dict(divisor_override=0), ValueError, "`divisor_override` (=0) must be at least 1"),
-    (dict(divisor_override=2.5), TypeError, "`divisor_override` (=2.5) must be an integer"),
+    (dict(count_include_pad=0), TypeError, "`count_include_pad` (0) must be True or False"),
+    (dict(divisor_override=0), ValueError, "`divisor_override` (0) must be at least 1"),
+    (dict(divisor_override=2.5), TypeError, "`divisor_override` (2.5) must be an integer"),
     (dict(divisor_override=True), TypeError, "must be an integer, not a bool"),
 ]
 

@@ -188,11 +188,11 @@ IMAGE = np.ones((4, 4, 6))
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((IMAGE, 0), ValueError, "`block_size` (=0) must be at least 1"),
-        ((IMAGE, -2), ValueError, "`block_size` (=-2) must be at least 1"),
-        ((IMAGE, True), TypeError, "`block_size` (=True) must be an integer, not a bool"),
-        ((IMAGE, 2.0), TypeError, "`block_size` (=2.0) must be an integer"),
-        ((IMAGE, (2, 2)), TypeError, "`block_size` (=(2, 2)) must be an integer"),
+        ((IMAGE, 0), ValueError, "`block_size` (0) must be at least 1"),
+        ((IMAGE, -2), ValueError, "`block_size` (-2) must be at least 1"),
+        ((IMAGE, True), TypeError, "`block_size` (True) must be an integer, not a bool"),
+        ((IMAGE, 2.0), TypeError, "`block_size` (2.0) must be an integer"),
+        ((IMAGE, (2, 2)), TypeError, "`block_size` ((2, 2)) must be an integer"),
         ((np.ones((4, 4)), 2), ValueError, "must be (C, H, W) or (N, C, H, W)"),
         # PyTorch passes images without rows or channels through; no operation here makes them.
         ((np.ones((4, 0, 4)), 2), ValueError, "has no rows"),
@@ -215,8 +215,8 @@ def test_bad_arguments_are_refused_in_words(form, arguments, error, words):
         (form, shape, block, words)
         for form in DOWN
         for shape, block, words in [
-            ((1, 5, 4), 2, "`input` has height 5, which must be divisible by `block_size` (=2)"),
-            ((1, 6, 4), 3, "`input` has width 4, which must be divisible by `block_size` (=3)"),
+            ((1, 5, 4), 2, "`input` has height 5, which must be divisible by `block_size` (2)"),
+            ((1, 6, 4), 3, "`input` has width 4, which must be divisible by `block_size` (3)"),
         ]
     ]
     + [

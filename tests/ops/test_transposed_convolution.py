@@ -148,7 +148,7 @@ def test_any_setting_gives_what_torch_gives_or_is_refused_by_both(drawn):
     try:
         expected = by_torch(torch_conv_transpose2d, x, w, **options)
     except RuntimeError:
-        with pytest.raises(ValueError, match=r"must be smaller than `stride`|cuts off all"):
+        with pytest.raises(ValueError, match=r"must be smaller than `stride`|cuts off everything"):
             conv_transpose2d(x, w, **options)
         return
     assert_array_equal(conv_transpose2d(x, w, **options), expected, strict=True)
@@ -162,7 +162,7 @@ def test_output_padding_is_accepted_where_torch_accepts_it():
         try:
             shape = torch.nn.functional.conv_transpose2d(x, w, **options).shape
         except RuntimeError:
-            with pytest.raises(ValueError, match=rf"`output_padding` \(={extra}\) in height must"):
+            with pytest.raises(ValueError, match=rf"`output_padding` \({extra}\) in height must"):
                 conv_transpose2d(x, w, **options)
         else:
             assert conv_transpose2d(x, w, **options).shape == shape
@@ -174,7 +174,7 @@ def test_an_empty_batch_is_checked_like_any_other():
     assert_array_equal(conv_transpose2d(x, w, stride=2, output_padding=1), expected, strict=True)
     # A deliberate difference: torch 2.13 does not check output_padding when the batch is empty.
     assert by_torch(torch_conv_transpose2d, x, w, output_padding=1).shape == (0, 3, 4, 4)
-    with pytest.raises(ValueError, match=r"`output_padding` \(=1\) in height"):
+    with pytest.raises(ValueError, match=r"`output_padding` \(1\) in height"):
         conv_transpose2d(x, w, output_padding=1)
 
 
@@ -217,8 +217,8 @@ IMAGE, WEIGHT = np.ones((6, 5, 5)), np.ones((6, 2, 3, 3))
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (dict(groups=4), ValueError, "`in_channels` (=6) must be divisible by `groups` (=4)"),
-        (dict(groups=0), ValueError, "`groups` (=0) must be at least 1"),
+        (dict(groups=4), ValueError, "`in_channels` (6) must be divisible by `groups` (4)"),
+        (dict(groups=0), ValueError, "`groups` (0) must be at least 1"),
         (dict(weight=np.ones((5, 2, 3, 3))), ValueError, "needs one for each of the 6 channels"),
         (dict(weight=np.ones((6, 3, 3))), ValueError, "must be (C, O / groups, kH, kW)"),
         (
@@ -230,21 +230,21 @@ IMAGE, WEIGHT = np.ones((6, 5, 5)), np.ones((6, 2, 3, 3))
         (dict(input=np.ones((5, 5))), ValueError, "must be (C, H, W) or (N, C, H, W)"),
         (dict(bias=np.ones(3)), ValueError, "must be (2,), one per output channel"),
         (dict(bias=np.ones(2), groups=3), ValueError, "must be (6,), one per output channel"),
-        (dict(stride=0), ValueError, "`stride` (=0) must be at least 1"),
-        (dict(stride=True), TypeError, "`stride` (=True) must be an integer, not a bool"),
-        (dict(dilation=0), ValueError, "`dilation` (=0) must be at least 1"),
-        (dict(padding=-1), ValueError, "`padding` (=-1) must be at least 0"),
-        (dict(padding="same"), TypeError, "`padding` (='same') must be an integer"),
-        (dict(padding=4), ValueError, "`padding` (=4) cuts off all there is in height"),
+        (dict(stride=0), ValueError, "`stride` (0) must be at least 1"),
+        (dict(stride=True), TypeError, "`stride` (True) must be an integer, not a bool"),
+        (dict(dilation=0), ValueError, "`dilation` (0) must be at least 1"),
+        (dict(padding=-1), ValueError, "`padding` (-1) must be at least 0"),
+        (dict(padding="same"), TypeError, "`padding` ('same') must be an integer"),
+        (dict(padding=4), ValueError, "`padding` (4) cuts off everything in height"),
         (dict(padding=(0, 4)), ValueError, "take up 7 pixels, 8 are cut off"),
-        (dict(output_padding=1), ValueError, "`output_padding` (=1) in height must be smaller"),
+        (dict(output_padding=1), ValueError, "`output_padding` (1) in height must be smaller"),
         (
             dict(output_padding=(1, 2), stride=2),
             ValueError,
-            "`output_padding` (=2) in width must be smaller than `stride` (=2) or `dilation` (=1)",
+            "`output_padding` (2) in width must be smaller than `stride` (2) or `dilation` (1)",
         ),
-        (dict(output_padding=-1), ValueError, "`output_padding` (=-1) must be at least 0"),
-        (dict(output_padding=0.0), TypeError, "`output_padding` (=0.0) must be an integer"),
+        (dict(output_padding=-1), ValueError, "`output_padding` (-1) must be at least 0"),
+        (dict(output_padding=0.0), TypeError, "`output_padding` (0.0) must be an integer"),
         (dict(input=np.ones((6, 5, 5), bool)), TypeError, "`input` has dtype bool"),
         (dict(weight=torch.ones(6, 2, 3, 3, requires_grad=True)), TypeError, "detach"),
     ],

@@ -387,7 +387,7 @@ def test_errors_come_from_the_shared_check():
 
 def test_cells_outside_are_refused():
     solution = question()
-    with pytest.raises(IndexError, match=r"`row` \(=2\) must be from 0 to 1"):
+    with pytest.raises(IndexError, match=r"`row` \(2\) must be from 0 to 1"):
         solution.cell(row=2, column=0)
     with pytest.raises(IndexError, match="column"):
         solution.to_text(cells=[(0, 0, -1)])

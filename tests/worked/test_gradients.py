@@ -59,7 +59,7 @@ def test_parts_and_renderings():
     assert r"\begin{bmatrix} 7 & 9 \\ 13 & 15 \end{bmatrix}" in solution.to_latex()
     with pytest.raises(ValueError, match="may name 'input', 'weight', 'bias'"):
         solution.to_text(parts=["output"])
-    with pytest.raises(ValueError, match=r"`max_cells` \(=1\) must be at least 2"):
+    with pytest.raises(ValueError, match=r"`max_cells` \(1\) must be at least 2"):
         solution.to_text(max_cells=1)
 
 
@@ -135,9 +135,9 @@ def test_equal_to_the_operations_everywhere(data):
 
 def test_bad_arguments_are_refused():
     solution = gradients(IMAGE, FILTER, GRAD)
-    with pytest.raises(IndexError, match=r"`row` \(=3\) must be from 0 to 2"):
+    with pytest.raises(IndexError, match=r"`row` \(3\) must be from 0 to 2"):
         solution.input_cell(row=3, column=0)
-    with pytest.raises(IndexError, match=r"`filter` \(=1\) must be from 0 to 0"):
+    with pytest.raises(IndexError, match=r"`filter` \(1\) must be from 0 to 0"):
         solution.weight_cell(row=0, column=0, filter=1)
     with pytest.raises(ValueError, match="the output of this convolution has shape"):
         gradients(IMAGE, FILTER, [[[1]]])

@@ -169,7 +169,7 @@ def test_errors():
     with pytest.raises(TypeError, match="need not be an integer"):
         avg_pool2d(questions_image(), 2)
     solution = max_pool2d(questions_image(), 2)
-    with pytest.raises(IndexError, match=r"`channel` \(=3\) must be from 0 to 2"):
+    with pytest.raises(IndexError, match=r"`channel` \(3\) must be from 0 to 2"):
         solution.cell(channel=3, row=0, column=0)
     with pytest.raises(TypeError, match="bool"):
         solution.cell(row=True, column=0)

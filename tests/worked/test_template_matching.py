@@ -83,11 +83,11 @@ def test_a_notebook_and_print_show_the_best_window():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda s: s.cell(row=1, column=0), IndexError, "`row` (=1) must be from 0 to 0"),
+        (lambda s: s.cell(row=1, column=0), IndexError, "`row` (1) must be from 0 to 0"),
         (lambda s: s.cell(row=True, column=0), TypeError, "not a bool"),
-        (lambda s: s.cell(row=0.0, column=0), TypeError, "`row` (=0.0) must be an integer"),
+        (lambda s: s.cell(row=0.0, column=0), TypeError, "`row` (0.0) must be an integer"),
         (lambda s: s.to_text([(0,)]), ValueError, "must be (row, column) or (image, row, column)"),
-        (lambda s: s.to_text([(1, 0, 0)]), IndexError, "`image` (=1)"),
+        (lambda s: s.to_text([(1, 0, 0)]), IndexError, "`image` (1)"),
         (lambda s: template_matching([[[np.nan, 1]]], [[[0, 1]]]), ValueError, "must be finite"),
         (lambda s: template_matching(IMAGE, [[[1, 1]]]), ValueError, "`template` is flat"),
     ],

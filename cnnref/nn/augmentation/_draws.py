@@ -35,11 +35,11 @@ class Draws:
         self._images = as_batch(images, "images", empty=True)
         if not isinstance(generator, torch.Generator):
             raise TypeError(
-                f"`generator` (={generator!r}) must be a torch.Generator, such as "
+                f"`generator` ({generator!r}) must be a torch.Generator, such as "
                 "torch.Generator().manual_seed(0)"
             )
         if not 0 <= as_number(p, "p") <= 1:
-            raise ValueError(f"`p` (={p!r}) must be between 0 and 1")
+            raise ValueError(f"`p` ({p!r}) must be between 0 and 1")
         self._generator = generator
         self._count = len(images)
         self._p = p
@@ -86,9 +86,9 @@ class Draws:
 def as_number(value: object, name: str) -> float:
     """Return a finite real number; a bool is refused as a mistake."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"`{name}` (={value!r}) must be a number")
+        raise TypeError(f"`{name}` ({value!r}) must be a number")
     if not math.isfinite(value):
-        raise ValueError(f"`{name}` (={value!r}) must be finite")
+        raise ValueError(f"`{name}` ({value!r}) must be finite")
     return float(value)
 
 
@@ -97,10 +97,10 @@ def float_range(value: FloatRange, name: str, *, around: float) -> tuple[float, 
     if not isinstance(value, (tuple, list)):
         reach = as_number(value, name)
         if reach < 0:
-            raise ValueError(f"`{name}` (={value!r}) must be at least 0, or a pair (low, high)")
+            raise ValueError(f"`{name}` ({value!r}) must be at least 0, or a pair (low, high)")
         return around - reach, around + reach
     if len(value) != 2:
-        raise ValueError(f"`{name}` (={value!r}) must be a number or a pair (low, high)")
+        raise ValueError(f"`{name}` ({value!r}) must be a number or a pair (low, high)")
     low, high = as_number(value[0], name), as_number(value[1], name)
     _check_order(low, high, value, name)
     return low, high
@@ -112,7 +112,7 @@ def int_range(value: IntOrPair, name: str) -> Pair:
         reach = as_int(value, name, 0)
         return -reach, reach
     if len(value) != 2:
-        raise ValueError(f"`{name}` (={value!r}) must be an integer or a pair (low, high)")
+        raise ValueError(f"`{name}` ({value!r}) must be an integer or a pair (low, high)")
     # as_int needs a minimum; this one is below minus the side of any image.
     low, high = (as_int(end, name, -(2**31)) for end in value)
     _check_order(low, high, value, name)
@@ -121,4 +121,4 @@ def int_range(value: IntOrPair, name: str) -> Pair:
 
 def _check_order(low: float, high: float, value: object, name: str) -> None:
     if low > high:
-        raise ValueError(f"`{name}` (={value!r}) must have its lower end first")
+        raise ValueError(f"`{name}` ({value!r}) must have its lower end first")

@@ -142,7 +142,7 @@ def crop(
         if length > side + 2 * pad:
             raise ValueError(
                 f"`size` has {axis} {length}; it must be at most {side + 2 * pad}, the {axis} of "
-                f"the images with `padding` (={padding!r})"
+                f"the images with `padding` ({padding!r})"
             )
     starts = [
         draws.integers((-pad, side + pad - length))
@@ -242,7 +242,7 @@ def scale(
     _check_mode(padding_mode)
     ends = float_range(factor, "factor", around=1)
     if ends[0] <= 0:
-        raise ValueError(f"`factor` (={factor!r}) must be above 0 throughout its range")
+        raise ValueError(f"`factor` ({factor!r}) must be above 0 throughout its range")
     factors = draws.floats(ends)
     chosen = draws.chosen()
     matrix = torch.eye(2, dtype=factors.dtype) / factors[:, None, None]
@@ -251,7 +251,7 @@ def scale(
 
 def _check_mode(mode: PaddingMode) -> None:
     if mode not in get_args(PaddingMode):
-        raise ValueError(f"`padding_mode` (={mode!r}) must be 'constant', 'replicate' or 'reflect'")
+        raise ValueError(f"`padding_mode` ({mode!r}) must be 'constant', 'replicate' or 'reflect'")
 
 
 def _fold(places: Tensor, size: int, mode: PaddingMode) -> tuple[Tensor, Tensor]:

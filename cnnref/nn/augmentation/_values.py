@@ -80,7 +80,7 @@ def color_jitter(
     ):
         ends = float_range(value, name, around=1)
         if ends[0] < 0:
-            raise ValueError(f"`{name}` (={value!r}) must be at least 0 throughout its range")
+            raise ValueError(f"`{name}` ({value!r}) must be at least 0 throughout its range")
         ranges.append(ends)
     factors = [
         draws.floats(ends).to(images.device, images.dtype)[:, None, None, None] for ends in ranges
@@ -193,7 +193,7 @@ def mixup(
     draws = Draws(images, generator, p)
     soft = _soft_targets(images, targets, num_classes)
     if as_number(alpha, "alpha") <= 0:
-        raise ValueError(f"`alpha` (={alpha!r}) must be above 0")
+        raise ValueError(f"`alpha` ({alpha!r}) must be above 0")
     shares = draws.shares(alpha)
     order = draws.order().to(images.device)
     chosen = draws.chosen()
@@ -242,10 +242,10 @@ def _soft_targets(images: Tensor, targets: Tensor, num_classes: int | None) -> T
             f"must be ({len(images)},)"
         )
     if classes is None:
-        raise TypeError("`num_classes` (=None) must be an integer when `targets` are class numbers")
+        raise TypeError("`num_classes` (None) must be an integer when `targets` are class numbers")
     if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < classes:
         raise ValueError(
             f"`targets` holds {int(targets.min())} to {int(targets.max())}; class numbers must be "
-            f"from 0 to {classes - 1}, below `num_classes` (={classes})"
+            f"from 0 to {classes - 1}, below `num_classes` ({classes})"
         )
     return functional.one_hot(targets.long(), classes).to(images.device, images.dtype)

@@ -126,4 +126,4 @@ def make_parameters(
     if kind == "fourier":
         noise = torch.randn(2, channels, height, width // 2 + 1, generator=generator)
         return Fourier((spread * noise).to(device), width)
-    raise ValueError(f"`parametrization` (={kind!r}) must be 'fourier' or 'pixels'")
+    raise ValueError(f"`parametrization` ({kind!r}) must be 'fourier' or 'pixels'")

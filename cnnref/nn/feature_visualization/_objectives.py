@@ -111,7 +111,7 @@ def neuron(
         row, column = (height // 2, width // 2) if place is None else place
         if row >= height or column >= width:
             raise ValueError(
-                f"`position` (={place}) is outside the {height}×{width} map of {tap}; rows and "
+                f"`position` ({place}) is outside the {height}×{width} map of {tap}; rows and "
                 "columns are counted from 0"
             )
         return maps[:, row, column].mean()
@@ -142,7 +142,7 @@ def logit(index: int) -> Objective:
             )
         if number >= scores.shape[1]:
             raise ValueError(
-                f"`index` (={number}) must be less than {scores.shape[1]}, the number of classes"
+                f"`index` ({number}) must be less than {scores.shape[1]}, the number of classes"
             )
         return scores[:, number].mean()
 
@@ -194,7 +194,7 @@ def _channel(output: Any, index: int, tap: Tap) -> Tensor:
         raise ValueError(f"{tap} has shape {tuple(maps.shape)}, which has no axis of channels")
     if index >= maps.shape[1]:
         raise ValueError(
-            f"`index` (={index}) must be less than {maps.shape[1]}, the number of channels of {tap}"
+            f"`index` ({index}) must be less than {maps.shape[1]}, the number of channels of {tap}"
         )
     return maps[:, index]
 

@@ -52,11 +52,11 @@ class Priors:
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"`{name}` (={value!r}) must be a number")
+                raise TypeError(f"`{name}` ({value!r}) must be a number")
             if not 0 <= value < math.inf:
-                raise ValueError(f"`{name}` (={value!r}) must be at least 0, and finite")
+                raise ValueError(f"`{name}` ({value!r}) must be at least 0, and finite")
         if self.decay >= 1:
-            raise ValueError(f"`decay` (={self.decay!r}) must be less than 1")
+            raise ValueError(f"`decay` ({self.decay!r}) must be less than 1")
 
     def moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Return the image (1, C, H, W) shifted, turned and scaled at random; mirrored outside."""

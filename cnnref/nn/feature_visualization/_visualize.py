@@ -121,13 +121,13 @@ def visualize(
     """
     if not isinstance(objective, Objective):
         raise TypeError(
-            f"`objective` (={objective!r}) must be an Objective, such as `channel(layer, index)`"
+            f"`objective` ({objective!r}) must be an Objective, such as `channel(layer, index)`"
         )
     shape = as_pair(size, "size", 1)
     count, depth = as_int(steps, "steps", 1), as_int(channels, "channels", 1)
     tries = as_int(restarts, "restarts", 0) + 1
     if not 0 < rate < math.inf:
-        raise ValueError(f"`rate` (={rate!r}) must be positive and finite")
+        raise ValueError(f"`rate` ({rate!r}) must be positive and finite")
     generator = torch.Generator().manual_seed(as_int(seed, "seed", 0))
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
@@ -139,7 +139,7 @@ def visualize(
             value = objective.value(read(prepare(image.to(first.dtype))))
             if not torch.isfinite(value):
                 raise FloatingPointError(
-                    f"the objective is {value.item()}; a smaller `rate` (={rate}) may help"
+                    f"the objective is {value.item()}; a smaller `rate` ({rate}) may help"
                 )
             return value
 

@@ -207,7 +207,7 @@ def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if maps.ndim != 3 or 0 in maps.shape:
         raise ValueError(f"`maps` has shape {tuple(maps.shape)}; it must be (N, h, w)")
     if min(size) < 1:
-        raise ValueError(f"`size` (={size}) must be at least 1 in both directions")
+        raise ValueError(f"`size` ({size}) must be at least 1 in both directions")
     large = interpolate(maps[:, None], size, mode="bilinear", align_corners=False)
     return large[:, 0]
 

@@ -67,7 +67,7 @@ def top_classes(
     number = as_int(count, "count", 1)
     names = [name.split(",")[0] for name in class_names()]
     if number > len(names):
-        raise ValueError(f"`count` (={number}) must be at most {len(names)}, the number of classes")
+        raise ValueError(f"`count` ({number}) must be at most {len(names)}, the number of classes")
     with torch.no_grad(), restored(model):
         probabilities = model(model.preprocess(images)).softmax(dim=1)
     if probabilities.shape[1] != len(names):

@@ -225,7 +225,7 @@ class _Run:
             if not math.isfinite(loss + validation_loss):
                 raise FloatingPointError(
                     f"epoch {len(self.epochs) + 1} (phase {name!r}): the loss is not finite; "
-                    f"lower `head_rate` (={rates[0]}) or `base_rate` (={rates[1]})"
+                    f"lower `head_rate` ({rates[0]}) or `base_rate` ({rates[1]})"
                 )
             self.epochs.append(Epoch(name, loss, validation_loss, share))
             bar.set_postfix(phase=name, loss=f"{loss:.3f}", accuracy=f"{share:.3f}", refresh=False)

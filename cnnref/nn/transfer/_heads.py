@@ -89,7 +89,7 @@ def replace_head(
         new = nn.Linear(old.in_features, classes, **like)
     elif old.groups != 1:
         raise ValueError(
-            f"`model` ends in `{name}` with `groups` (={old.groups}); a head must have 1, so that "
+            f"`model` ends in `{name}` with `groups` ({old.groups}); a head must have 1, so that "
             "each class sees every channel"
         )
     else:
@@ -135,7 +135,7 @@ def unfreeze_top(model: nn.Module, count: int, *, statistics: bool = False) -> l
     children, wanted = list(features.children()), as_int(count, "count", 0)
     if wanted > len(children):
         raise ValueError(
-            f"`count` (={wanted}) must be at most {len(children)}, the number of children of "
+            f"`count` ({wanted}) must be at most {len(children)}, the number of children of "
             "`model.features`"
         )
     return [unfreeze(child, statistics=statistics) for child in children[len(children) - wanted :]]
@@ -184,5 +184,5 @@ def parameter_groups(model: nn.Module, head_rate: float, base_rate: float) -> li
 def as_rate(value: float, name: str) -> float:
     """Return a learning rate, or refuse it."""
     if isinstance(value, bool) or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` (={value!r}) must be a positive, finite number")
+        raise ValueError(f"`{name}` ({value!r}) must be a positive, finite number")
     return float(value)
