@@ -7,7 +7,7 @@ PORT ?= 8000
 # Material's notice about MkDocs 2 says nothing a reader of this build log needs.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve site test check bench labs topic screenshot lock clean
+.PHONY: help serve site test check mutants bench labs topic screenshot lock clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 14
@@ -40,6 +40,11 @@ check: site ## the gates: style, types, imports, fences; the strict build holds 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/node node_modules/typescript/bin/tsc -p explorer
 	$(BIN)/python -m page_builder.lint docs README.md CONTRIBUTING.md
+
+SEED ?= 0
+N ?= 150
+mutants: environment ## plant N=150 small faults in the package, drawn by SEED=0; list those that no test notices
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.mutants --seed $(SEED) --count $(N)
 
 bench: environment ## time and memory beside torch's, paired in one run
 	for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done

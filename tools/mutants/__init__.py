@@ -1,0 +1,1 @@
+"""Small faults planted in the package, to see whether a test notices each."""
