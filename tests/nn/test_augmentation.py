@@ -559,6 +559,11 @@ def test_numbers_of_numpy_are_numbers(number):
     assert float(hidden.max()) == 2
 
 
+def test_a_shift_may_leave_the_image():
+    assert not shift(batch(), (-5000, -5000), generator=seeded()).any()
+    assert not shift(batch(), 0, (5000, 5000), generator=seeded()).any()
+
+
 def test_a_range_is_a_number_or_a_pair():
     assert torch.equal(shift(batch(), 0, [0, 0], generator=seeded()), batch())
     torch.testing.assert_close(rotate(batch(), 0, generator=seeded()), batch())
