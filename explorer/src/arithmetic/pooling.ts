@@ -226,12 +226,15 @@ function toAll(pooling: AvgPooling, given: Matrix): Matrix {
   const { windows, divisors } = pooling;
   const [height, width] = windows.inputSize;
   const gradient = zeros(height, width);
+  const shares = given.map((row, i) => row.map((value, j) => value / divisors[i][j]));
   for (const u of range(windows.kernel[0])) {
     for (const v of range(windows.kernel[1])) {
-      for (const i of range(windows.outputSize[0])) {
-        for (const j of range(windows.outputSize[1])) {
-          const [y, x] = [startOf(windows, 0, i) + u, startOf(windows, 1, j) + v];
-          if (y >= 0 && y < height && x >= 0 && x < width) gradient[y][x] += given[i][j] / divisors[i][j];
+      for (const [i, row] of shares.entries()) {
+        const y = startOf(windows, 0, i) + u;
+        if (y < 0 || y >= height) continue;
+        for (let j = 0; j < row.length; j++) {
+          const x = startOf(windows, 1, j) + v;
+          if (x >= 0 && x < width) gradient[y][x] += row[j];
         }
       }
     }
