@@ -29,9 +29,10 @@ serve: environment ## build the site, serve it on http://127.0.0.1:8000 and foll
 site: environment ## build the site into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
-# One thread for each worker: two workers with two threads each would wait for one another.
+# One thread for each worker: two workers with two threads each would wait for one another. A worker
+# gets one test at a time, in the order of tests/conftest.py: long ones first.
 test: environment ## run every test: package, figures, page builder, snippets, pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load --maxschedchunk 1 -q
 
 check: site ## the gates: style, types, imports, fences; the strict build holds links and numbers
 	$(BIN)/ruff check .

@@ -18,6 +18,9 @@ from tests.site.watched import Launch
 # So that a bare assert in a helper says what differs, like one in a test.
 pytest.register_assert_rewrite("tests.helpers")
 
+QUICK = ("cnnref/", *(f"tests/{name}/" for name in ("ops", "networks", "worked", "nn", "figures")))
+"""The tests that take milliseconds each."""
+
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
@@ -58,5 +61,19 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the build of the site, which takes longest, while another worker does the rest."""
-    items.sort(key=lambda item: item.name != "test_the_site_builds")
+    """Put the tests in the order that keeps all workers busy until the end."""
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Return when a test starts.
+
+    First the build of the site, which takes longest; beside it what takes long and needs no site;
+    then what needs the site, or takes the results that the build has computed; last what takes no
+    time, so that no worker waits for a long test of another.
+    """
+    if item.name == "test_the_site_builds":
+        return 0
+    if "site" in getattr(item, "fixturenames", ()) or "test_changed_digits" in item.nodeid:
+        return 2
+    return 3 if item.nodeid.startswith(QUICK) else 1

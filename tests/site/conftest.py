@@ -1,4 +1,4 @@
-"""What the tests of the site look through."""
+"""The window that the tests of the site look through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.site.looking import DESK
 
 @pytest.fixture(scope="module")
 def desk(browser: Browser) -> Iterator[BrowserContext]:
-    """A window as wide as on a desk."""
+    """Open a window as wide as on a desktop."""
     context = browser.new_context(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
     yield context
     context.close()

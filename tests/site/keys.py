@@ -1,7 +1,7 @@
-"""The keyboard of a page, with a bound on the wait for each key.
+"""The keyboard of a page, with a limit on the wait for each key.
 
-Chromium takes every key, but once in some ten thousand it does not say so, and Playwright's own
-keyboard would wait for that forever. What became of the page is what a test looks at.
+Chromium takes every key, but about once in ten thousand it does not report it, and Playwright's own
+keyboard waits for the report forever. A test sees on the page whether the key arrived.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 from playwright.sync_api import CDPSession, Page, TimeoutError
 
 PATIENCE = 5_000  # ms
-# By its name: the key's place on the keyboard, its number, and what it writes.
+# For each name: the key's code, its number, and what it writes.
 _NAMED = {
     "Tab": ("Tab", 9, ""),
     "Enter": ("Enter", 13, "\r"),
@@ -30,7 +30,7 @@ class Keys:
         self._devtools: CDPSession = page.context.new_cdp_session(page)
 
     def press(self, chord: str) -> None:
-        """Press and let go of a key: "Enter", "a", "Control+Home"."""
+        """Press and release a key: "Enter", "a", "Control+Home"."""
         *held, name = chord.split("+")
         self._press(name, sum({"Control": 2, "Shift": 8}[one] for one in held))
 
@@ -48,7 +48,7 @@ class Keys:
             self._send({"type": "keyDown", "text": text, **key})
         else:
             self._send({"type": "rawKeyDown", **key})
-        # Nothing waits for Tab to be let go of, and it is pressed many thousand times.
+        # Nothing on the pages waits for the release of Tab, which is pressed many thousand times.
         if name != "Tab":
             self._send({"type": "keyUp", **key})
 
@@ -58,7 +58,7 @@ class Keys:
 
 
 def _character(character: str) -> tuple[str, int, str]:
-    """A key that writes one character, which stands on no named key."""
+    """Return the code, the number and the text of a key that writes one character."""
     if character.isascii() and character.isalpha():
         return f"Key{character.upper()}", ord(character.upper()), character
     if character.isascii() and character.isdigit():
@@ -68,5 +68,5 @@ def _character(character: str) -> tuple[str, int, str]:
 
 @functools.lru_cache(maxsize=4)
 def keys_of(page: Page) -> Keys:
-    """Return the keyboard of a page, the same one each time."""
+    """Return the keyboard of a page: the same one for the same page."""
     return Keys(page)

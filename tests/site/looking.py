@@ -1,4 +1,4 @@
-"""What the browser tests share: a built site, and how a page is opened."""
+"""What the browser tests share: a built site, and a way to open its pages."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Site:
 
 
 def visit(page: Page, url: str) -> None:
-    """Open a page, and let it come to rest."""
-    page.bring_to_front()  # A page behind another draws nothing, and takes up no palette.
+    """Open a page and wait until it has settled."""
+    page.bring_to_front()  # A page behind another draws nothing and takes no palette.
     page.goto(url, wait_until="load")
     page.add_script_tag(path=CHECKS)
-    # The checks look at explorers as a reader meets them: loaded.
+    # The checks look at explorers as a reader sees them: loaded.
     page.evaluate("checks.openExplorers()")
     page.evaluate("checks.settled()")

@@ -1,7 +1,7 @@
 """The site builds with all its checks: links, numbers, formulas, figures, notebooks.
 
-A test of its own, and the first to be started: it takes the longest, and the tests of the pages
-find the site it leaves.
+It is a test of its own and starts first: it takes the longest, and the tests of the pages use the
+site that it leaves.
 """
 
 from __future__ import annotations

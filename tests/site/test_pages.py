@@ -1,9 +1,9 @@
 """Every page in a real browser: errors, requests, width, accessibility, keyboard.
 
-Which pages there are is known once the site is built, so they are dealt to a fixed number of tests,
-each of which names every page that fails. A page is opened once and looked at in turn: on a desk in
-light colours, on a desk in dark ones, on a phone in dark ones and in light ones. A page that was
-found good is not looked at again until it changes, or what it loads, or these tests.
+The pages are known only once the site is built, so a fixed number of tests share them, and each
+test names every page that fails. A page is opened once and checked on a desktop and on a phone, in
+light and in dark colours. A page that passed is not checked again until it changes, or what it
+loads, or these tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from page_builder.cache import sources_digest
 from tests.site.building import ROOT
 from tests.site.keys import keys_of
 from tests.site.looking import DESK, PHONE, Site, visit
-from tests.site.watched import Launch, StoodStillError, WatchedBrowser
+from tests.site.watched import HungError, Launch, WatchedBrowser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -43,24 +43,24 @@ def test_pages(site: Site, browser: Browser, launch: Launch, part: int) -> None:
         window = window or Window(site, launch)
         try:
             window.look(path)
-        except StoodStillError:
-            # Not the page's doing, unless it happens again.
+        except HungError:
+            # Not the page's fault, unless it happens again.
             problems += window.problems
             window = Window(site, launch)
             window.look(path)
     if window:
         problems += window.close()
     assert not problems, "\n".join(problems)
-    # Only now: what a page says late is heard while the next one is looked at.
+    # Only now: a late message of a page arrives while the next page is checked.
     for path in changed:
         marks[path].touch()
 
 
 class Window:
-    """A browser of its own, in which pages are looked at one after the other.
+    """A browser of its own that checks one page after another.
 
     Attributes:
-        problems: What was wrong with the pages that were looked at.
+        problems: What is wrong with the pages checked so far.
     """
 
     def __init__(self, site: Site, launch: Launch) -> None:
@@ -86,19 +86,19 @@ class Window:
         self.problems.append(f"{self._looking_at}: {problem}")
 
     def look(self, path: str) -> None:
-        """Look at a page and note what is wrong with it.
+        """Check a page and note what is wrong with it.
 
         Raises:
-            StoodStillError: The browser did; what it said of this page is forgotten.
+            HungError: The browser hung. What it reported about this page is dropped.
         """
         self._looking_at, before = path, len(self.problems)
         try:
             with self._chromium.limit(PATIENCE):
                 for problem in look(self._page, self._devtools, self._site.url + path):
                     self._note(problem)
-        except StoodStillError as error:
+        except HungError as error:
             del self.problems[before:]
-            raise StoodStillError(f"{path}: {error}") from error
+            raise HungError(f"{path}: {error}") from error
 
     def close(self) -> list[str]:
         """Close the browser and return the problems."""
@@ -107,7 +107,7 @@ class Window:
 
 
 def everything_around(site: Site, seen_by: str) -> bytes:
-    """Hash what the looks of a page depend on besides its file: what it loads, and how we look."""
+    """Hash what the checks of a page depend on besides its file: what it loads, and the checks."""
     loaded = [path for path in (site.folder / "assets").rglob("*") if path.is_file()]
     pictures = [path for path in site.folder.rglob("*") if path.suffix in {".png", ".webp", ".svg"}]
     ours = [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.js"), AXE]
@@ -115,24 +115,26 @@ def everything_around(site: Site, seen_by: str) -> bytes:
 
 
 def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:
-    """Open a page and say everything that is wrong with it."""
+    """Open a page and yield everything that is wrong with it."""
     show(page, devtools, DESK, "light")
     visit(page, url)
     yield from what_the_keyboard_misses(page)
     page.evaluate("checks.rest()")
     page.add_script_tag(path=AXE)
     yield from violations(page, "desk, light", "all")
-    # What the text is coloured with does not depend on the width, so that one width is enough in
-    # each palette; what stands around the text does.
+    # The colours of the text do not depend on the width, so one width is enough in each palette.
+    # What is around the text differs between the widths, and is checked at both.
+    page.evaluate("checks.detachArticle()")
     show(page, devtools, DESK, "dark")
     yield from violations(page, "desk, dark", "frame")
+    show(page, devtools, PHONE, "light")
+    yield from violations(page, "phone, light", "frame")
+    page.evaluate("checks.attachArticle()")
     show(page, devtools, PHONE, "dark")
     width = page.evaluate("document.scrollingElement.scrollWidth")
     if width > PHONE["width"]:
         yield f"{width} px wide on a phone"
     yield from violations(page, "phone, dark", "all")
-    show(page, devtools, PHONE, "light")
-    yield from violations(page, "phone, light", "frame")
 
 
 def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) -> None:
@@ -151,18 +153,18 @@ def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) ->
 
 
 def violations(page: Page, device: str, part: str) -> Iterator[str]:
-    """Say what axe finds: with all rules everywhere, or with those on colour around the text."""
+    """Yield what axe finds: by all rules ("all"), or by the rules on colours ("frame")."""
     for violation in page.evaluate("([tags, part]) => checks.axe(tags, part)", [WCAG, part]):
         yield f"{device}: {violation}"
 
 
 def what_the_keyboard_misses(page: Page) -> Iterator[str]:
-    """Press Tab through the page; say what is never reached and where the focus is not seen."""
+    """Press Tab through the page; yield what is never reached and where the focus is invisible."""
     targets: list[str] = page.evaluate("checks.markTargets()")
     page.evaluate("checks.watchFocus()")
     reached: set[int] = set()
     keys = keys_of(page)
-    # A few steps more than stops: the button to the top may go while it has the focus, and the
+    # More steps than stops: the back-to-top button may disappear while it has the focus, and the
     # focus leaves the page between the last stop and the first.
     for steps in (len(targets) + 10, len(targets) + 30):
         for _ in range(steps):

@@ -1,4 +1,4 @@
-"""What a reader does on a page: copy, search, follow a link, download."""
+"""Do what a reader does on a page: copy, search, follow a link, download."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""A browser that stands still is ended, and another one goes on."""
+"""A browser that hangs is ended, and another one goes on."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Error
 
-from tests.site.watched import Launch, StoodStillError, WatchedBrowser
+from tests.site.watched import HungError, Launch, WatchedBrowser
 
 
 def test_what_takes_too_long_ends_with_the_browser(launch: Launch) -> None:
     watched, other = WatchedBrowser(launch), WatchedBrowser(launch)
     page = watched.browser.new_page()
-    with pytest.raises(StoodStillError, match="not done in 1 s"), watched.limit(1):
+    with pytest.raises(HungError, match="not done in 1 s"), watched.limit(1):
         page.evaluate("new Promise(() => {})")
     assert not watched.browser.is_connected()
     with other.limit(30):

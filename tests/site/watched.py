@@ -1,7 +1,7 @@
-"""A browser that is ended when it stands still.
+"""A browser that is ended when it hangs.
 
-Chromium has been seen to answer no more, and Playwright waits for most answers without end. Whoever
-waits gets an error when the browser is ended.
+Chromium sometimes stops answering, and Playwright waits for most answers without a limit. When the
+browser is ended, whoever waits for it gets an error.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, Error
 Launch = Callable[..., Browser]
 
 
-class StoodStillError(Exception):
-    """The browser did not come to an end in time, and was ended."""
+class HungError(Exception):
+    """The browser was not done in time, and was ended."""
 
 
 class WatchedBrowser:
-    """A Chromium of its own, known by a flag that means nothing to it.
+    """A Chromium of its own. A flag that Chromium does not know tells it from the others.
 
     Args:
         launch: Starts Chromium with the flags it is given.
@@ -34,10 +34,10 @@ class WatchedBrowser:
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """End the browser if what stands inside takes longer.
+        """End the browser if the block inside takes longer.
 
         Raises:
-            StoodStillError: It did.
+            HungError: The block took longer.
         """
         late = threading.Event()
 
@@ -55,7 +55,7 @@ class WatchedBrowser:
         finally:
             timer.cancel()
         if late.is_set():
-            raise StoodStillError(f"not done in {seconds} s")
+            raise HungError(f"not done in {seconds} s")
 
     def _kill(self) -> None:
         for process in psutil.Process().children(recursive=True):
