@@ -1,7 +1,7 @@
-"""A network as a list of layers: enough to know its shapes, its cost and what its cells see.
+"""The layers of a network: their shapes, parameters and operations.
 
-No layer here computes anything on an image. A layer knows its settings; given the shape that comes
-in, it knows the shape that goes out, how many parameters it has and how much work it is.
+A layer computes nothing on an image. It knows its settings and, given the shape of its input, the
+shape of its output, its number of parameters and its number of operations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
-from cnnref._checks import as_int, as_padding, as_pair, as_sides
+from cnnref._checks import as_choice, as_flag, as_int, as_padding, as_pair, as_sides, shown
 from cnnref._types import ConvPadding, IntOrPair, Padding, Pair, Sides
 from cnnref.ops._windows import pooling_windows
 from cnnref.ops.output_shape import output_size
@@ -21,15 +21,18 @@ from cnnref.ops.transposed_convolution import conv_transpose2d_shape
 Shape: TypeAlias = tuple[int, ...]
 """(C, H, W) of one image, or (features,) after `Flatten`."""
 
+# Blocks inside blocks are walked by recursion, which Python limits. Published networks need 2 or 3.
+_DEEPEST = 50
+
 
 class Window(NamedTuple):
-    """What a layer's output cell reads of the layer's input, as (height, width) pairs.
+    """The part of a layer's input that one output cell reads, as (height, width) pairs.
 
     Attributes:
-        kernel_size: Cells read.
-        stride: Step from one window to the next.
+        kernel_size: Number of cells read.
+        stride: Distance from one window to the next.
         padding: ((top, bottom), (left, right)).
-        dilation: Distance between neighbouring cells that are read.
+        dilation: Distance between neighbouring cells of the window.
     """
 
     kernel_size: Pair
@@ -40,46 +43,55 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer(ABC):
-    """What all layers have in common.
+    """The base class of all layers.
 
     Attributes:
-        name: A name for tables; without one, tables show the kind.
+        name: A name for tables. Without a name, tables show the kind.
     """
 
     name: str = field(default="", kw_only=True)
 
     has_view_output: ClassVar[bool] = False
-    """True for a layer whose output is its input under another shape, with no memory of its own."""
+    """True for a layer whose output is its input in another shape and takes no memory."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"`name` ({shown(self.name)}) must be a string")
+
+    def _set(self, **settings: object) -> None:
+        """Store settings in their normal form: counts that are NumPy integers could overflow."""
+        for name, value in settings.items():
+            object.__setattr__(self, name, value)
 
     @property
     @abstractmethod
     def kind(self) -> str:
-        """What the layer is, in a word or two."""
+        """What the layer is, in a few words."""
 
     @property
     def label(self) -> str:
-        """The name, or the kind of a layer without one."""
+        """The name, or the kind if there is no name."""
         return self.name or self.kind
 
     @property
     def window(self) -> Window | None:
-        """What an output cell reads; None where it is the whole map, or not alike for all cells."""
+        """What an output cell reads; None if it is the whole map or differs between cells."""
         return _ONE_CELL
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape that goes out for the shape that comes in."""
+        """Return the shape of the output for a shape of the input."""
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return the number of trained numbers."""
+        """Return the number of trained parameters."""
         return 0
 
     def macs(self, input_shape: Shape) -> int:
-        """Return the multiply-adds of weights with inputs; a bias or a scale is none."""
+        """Return the number of multiply-adds of weights with inputs."""
         return 0
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return the operations beside the multiply-adds, one an element; see `cost`."""
+        """Return the number of operations other than multiply-adds; see `cost`."""
         return 0
 
 
@@ -88,7 +100,7 @@ _ONE_CELL = Window((1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """A convolution. Its number of input channels is that of what comes in.
+    """A convolution. The number of input channels follows from the input.
 
     Attributes:
         out_channels: Number of filters.
@@ -109,14 +121,18 @@ class Conv(Layer):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        as_int(self.out_channels, "out_channels", 1)
-        as_int(self.groups, "groups", 1)
+        super().__post_init__()
+        self._set(
+            out_channels=as_int(self.out_channels, "out_channels", 1),
+            groups=as_int(self.groups, "groups", 1),
+            bias=as_flag(self.bias, "bias"),
+        )
         _divisible(self.out_channels, "out_channels", self.groups)
         _ = self.window
 
     @property
     def kind(self) -> str:
-        """`conv` and the size of its filter."""
+        """`conv` and the size of the filter."""
         return f"conv {_times(self.window.kernel_size)}"
 
     @property
@@ -134,15 +150,15 @@ class Conv(Layer):
         return self.out_channels, *output_size((height, width), *self.window)
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return filters times the cells of one, and one a filter for the bias."""
+        """Return the weights of all filters, and one bias per filter."""
         return self.out_channels * (self._taps(input_shape) + self.bias)
 
     def macs(self, input_shape: Shape) -> int:
-        """Return output cells times the cells of one filter."""
+        """Return the number of output cells times the number of weights of one filter."""
         return math.prod(self.output_shape(input_shape)) * self._taps(input_shape)
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one addition an output cell for the bias."""
+        """Return one addition of the bias per output cell."""
         return math.prod(self.output_shape(input_shape)) if self.bias else 0
 
     def _in_channels(self, input_shape: Shape) -> int:
@@ -155,13 +171,13 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class ConvTranspose(Layer):
-    """A transposed convolution. Its number of input channels is that of what comes in.
+    """A transposed convolution. The number of input channels follows from the input.
 
     Attributes:
         out_channels: Number of output channels.
         kernel_size: Int or (height, width).
         stride: Int or (height, width).
-        padding: Pixels that are cut off, as for `conv_transpose2d`.
+        padding: Pixels to cut off, as for `conv_transpose2d`.
         output_padding: Int or (height, width).
         groups: Number of groups of channels.
         bias: Whether each output channel has a bias.
@@ -178,8 +194,12 @@ class ConvTranspose(Layer):
     dilation: IntOrPair = 1
 
     def __post_init__(self) -> None:
-        as_int(self.out_channels, "out_channels", 1)
-        as_int(self.groups, "groups", 1)
+        super().__post_init__()
+        self._set(
+            out_channels=as_int(self.out_channels, "out_channels", 1),
+            groups=as_int(self.groups, "groups", 1),
+            bias=as_flag(self.bias, "bias"),
+        )
         _divisible(self.out_channels, "out_channels", self.groups)
         as_pair(self.kernel_size, "kernel_size", 1)
         as_pair(self.stride, "stride", 1)
@@ -189,12 +209,12 @@ class ConvTranspose(Layer):
 
     @property
     def kind(self) -> str:
-        """`transposed conv` and the size of its filter."""
+        """`transposed conv` and the size of the filter."""
         return f"transposed conv {_times(as_pair(self.kernel_size, 'kernel_size', 1))}"
 
     @property
     def window(self) -> None:
-        """None: with a stride, neighbouring cells read different numbers of input cells."""
+        """None: with a stride, output cells read different numbers of input cells."""
         return
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -209,15 +229,15 @@ class ConvTranspose(Layer):
         return self.out_channels, *shape.output_size
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return input channels times the cells of one stamp, and one an output channel."""
+        """Return the weights of all input channels, and one bias per output channel."""
         return input_shape[0] * self._stamp() + self.out_channels * self.bias
 
     def macs(self, input_shape: Shape) -> int:
-        """Return input cells times the cells that each of them stamps, cut off or not."""
+        """Return input cells times the output cells each one adds to, cut off or not."""
         return math.prod(input_shape) * self._stamp()
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one addition an output cell for the bias."""
+        """Return one addition of the bias per output cell."""
         return math.prod(self.output_shape(input_shape)) if self.bias else 0
 
     def _stamp(self) -> int:
@@ -231,10 +251,10 @@ class Pool(Layer):
 
     Attributes:
         kernel_size: Int or (height, width).
-        stride: Int or (height, width); None is the kernel's size.
-        padding: As for `max_pool2d`, at most half the kernel on each side.
+        stride: Int or (height, width). None means `kernel_size`.
+        padding: As for `max_pool2d`, at most half of `kernel_size` on each side.
         dilation: Int or (height, width); max pooling only.
-        ceil_mode: Round the output's size up, as `output_size` does.
+        ceil_mode: Whether to round the output size up, as in `output_size`.
         mode: "max" or "avg".
     """
 
@@ -246,8 +266,9 @@ class Pool(Layer):
     mode: Literal["max", "avg"] = "max"
 
     def __post_init__(self) -> None:
-        if self.mode not in ("max", "avg"):
-            raise ValueError(f"`mode` ({self.mode!r}) must be 'max' or 'avg'")
+        super().__post_init__()
+        as_choice(self.mode, "mode", ("max", "avg"))
+        self._set(ceil_mode=as_flag(self.ceil_mode, "ceil_mode"))
         window = self.window
         for size, sides in zip(window.kernel_size, window.padding, strict=True):
             if max(sides) > size // 2:
@@ -272,18 +293,18 @@ class Pool(Layer):
         return Window(kernel, stride, as_padding(self.padding, kernel, stride, dilation), dilation)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (C, H, W): the channels stay."""
+        """Return (C, H, W), with as many channels as the input."""
         channels, height, width = _as_map(input_shape, self.kind)
         return channels, *pooling_windows((height, width), *self.window, self.ceil_mode).output_size
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one operation for each cell of each window: a comparison, or an addition."""
+        """Return one comparison or addition per cell of each window."""
         return math.prod(self.output_shape(input_shape)) * math.prod(self.window.kernel_size)
 
 
 @dataclass(frozen=True)
 class GlobalAvgPool(Layer):
-    """The mean of each channel over the whole map: (C, H, W) becomes (C, 1, 1)."""
+    """The mean of each channel over the whole map, from (C, H, W) to (C, 1, 1)."""
 
     @property
     def kind(self) -> str:
@@ -300,13 +321,13 @@ class GlobalAvgPool(Layer):
         return _as_map(input_shape, self.kind)[0], 1, 1
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one addition an input cell."""
+        """Return one addition per input cell."""
         return math.prod(input_shape)
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """The map as one row of numbers: (C, H, W) becomes (C H W,)."""
+    """The map as one row of numbers, from (C, H, W) to (C H W,)."""
 
     has_view_output: ClassVar[bool] = True
 
@@ -317,7 +338,7 @@ class Flatten(Layer):
 
     @property
     def window(self) -> None:
-        """None: after it there is no map."""
+        """None: the output is not a map."""
         return
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -327,7 +348,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Linear(Layer):
-    """A fully connected layer. Its number of input features is that of what comes in.
+    """A fully connected layer. The number of input features follows from the input.
 
     Attributes:
         out_features: Number of outputs.
@@ -338,7 +359,11 @@ class Linear(Layer):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        as_int(self.out_features, "out_features", 1)
+        super().__post_init__()
+        self._set(
+            out_features=as_int(self.out_features, "out_features", 1),
+            bias=as_flag(self.bias, "bias"),
+        )
 
     @property
     def kind(self) -> str:
@@ -347,33 +372,34 @@ class Linear(Layer):
 
     @property
     def window(self) -> None:
-        """None: it reads everything."""
+        """None: it reads the whole input."""
         return
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (out_features,)."""
         if len(input_shape) != 1:
             raise ValueError(
-                f"linear reads a row of features, not the shape {input_shape}: put Flatten before"
+                f"linear needs an input of shape (features,), not {input_shape}: put a Flatten "
+                "before it"
             )
         return (self.out_features,)
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return outputs times inputs, and one an output for the bias."""
+        """Return the number of outputs times inputs, and one bias per output."""
         return self.out_features * (input_shape[0] + self.bias)
 
     def macs(self, input_shape: Shape) -> int:
-        """Return outputs times inputs."""
+        """Return the number of outputs times inputs."""
         return self.out_features * input_shape[0]
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one addition an output for the bias."""
+        """Return one addition of the bias per output."""
         return self.out_features if self.bias else 0
 
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Batch normalisation: a scale and a shift a channel. Running statistics are not trained."""
+    """Batch normalisation: one scale and one shift per channel, both trained."""
 
     @property
     def kind(self) -> str:
@@ -381,61 +407,75 @@ class BatchNorm(Layer):
         return "batch norm"
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape that came in."""
+        """Return the shape of the input."""
         return input_shape
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return two a channel."""
+        """Return two per channel: running statistics are not trained."""
         return 2 * input_shape[0]
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return two a cell: at test time it is one product and one addition."""
+        """Return two per cell: at test time it is one product and one addition."""
         return 2 * math.prod(input_shape)
 
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """A function of each number by itself.
+    """A function applied to each number.
 
     Attributes:
-        function: Its name.
+        function: The name of the function.
     """
 
     function: str = "relu"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.function, str):
+            raise TypeError(f"`function` ({shown(self.function)}) must be a string")
+
     @property
     def kind(self) -> str:
-        """The function's name."""
+        """The name of the function."""
         return self.function
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape that came in."""
+        """Return the shape of the input."""
         return input_shape
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return one a cell."""
+        """Return one per cell."""
         return math.prod(input_shape)
 
 
 @dataclass(frozen=True)
 class Branches(Layer):
-    """Several paths from one input, joined at their ends: an inception or a residual block.
+    """Several paths from one input, joined at their ends, as in an inception or residual block.
 
     Attributes:
-        paths: A list of layers each; an empty path hands its input on.
-        join: "concat" puts the paths' channels one after another, "sum" adds the maps.
+        paths: One list of layers per path. An empty path passes its input through.
+        join: "concat" puts the channels of the paths one after another, "sum" adds the maps.
+        depth: How deep blocks are nested: 1 for a block that contains no other block.
     """
 
     paths: Sequence[Sequence[Layer]]
     join: Literal["concat", "sum"] = "concat"
+    depth: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.join not in ("concat", "sum"):
-            raise ValueError(f"`join` ({self.join!r}) must be 'concat' or 'sum'")
-        # Tuples, so that a block can be compared and hashed as the other layers are.
-        object.__setattr__(self, "paths", tuple(as_layers(path, "paths") for path in self.paths))
+        super().__post_init__()
+        as_choice(self.join, "join", ("concat", "sum"))
+        if not isinstance(self.paths, (list, tuple)):
+            raise TypeError(f"`paths` ({shown(self.paths)}) must be a list of paths")
         if not self.paths:
-            raise ValueError("`paths` is empty: a block needs at least one path")
+            raise ValueError("`paths` is empty, but a block needs at least one path")
+        # Tuples, so that a block can be compared and hashed as the other layers are.
+        paths = tuple(as_layers(path, "paths") for path in self.paths)
+        inside = [layer.depth for path in paths for layer in path if isinstance(layer, Branches)]
+        depth = 1 + max(inside, default=0)
+        if depth > _DEEPEST:
+            raise ValueError(f"`paths` nests blocks {depth} deep, which must be at most {_DEEPEST}")
+        self._set(paths=paths, depth=depth)
 
     @property
     def kind(self) -> str:
@@ -443,7 +483,7 @@ class Branches(Layer):
         return f"{self.join} of {len(self.paths)} paths"
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the joined paths; all but the channels must agree to concatenate."""
+        """Return the shape of the joined paths."""
         ends = []
         for path in self.paths:
             steps = list(walk(path, input_shape))
@@ -451,30 +491,32 @@ class Branches(Layer):
         first = ends[0]
         if self.join == "sum":
             if any(end != first for end in ends):
-                raise ValueError(f"the paths end in shapes {_list(ends)}; a sum needs equal ones")
+                raise ValueError(
+                    f"`paths` end in the shapes {_list(ends)}, which must be equal to be added"
+                )
             return first
         if any(len(end) != len(first) or end[1:] != first[1:] for end in ends):
             raise ValueError(
-                f"the paths end in shapes {_list(ends)}; to concatenate them all but the first "
-                "number must be equal"
+                f"`paths` end in the shapes {_list(ends)}; to concatenate them, only the number "
+                "of channels may differ"
             )
         return sum(end[0] for end in ends), *first[1:]
 
     def parameters(self, input_shape: Shape) -> int:
-        """Return the parameters of all paths."""
+        """Return the number of parameters of all paths."""
         return sum(layer.parameters(shape) for layer, shape in self._steps(input_shape))
 
     def macs(self, input_shape: Shape) -> int:
-        """Return the multiply-adds of all paths."""
+        """Return the number of multiply-adds of all paths."""
         return sum(layer.macs(shape) for layer, shape in self._steps(input_shape))
 
     def other_ops(self, input_shape: Shape) -> int:
-        """Return the other operations of all paths, and the additions of a sum."""
+        """Return the number of other operations of all paths and of the join."""
         inside = sum(layer.other_ops(shape) for layer, shape in self._steps(input_shape))
         return inside + self.join_ops(input_shape)
 
     def join_ops(self, input_shape: Shape) -> int:
-        """Return the additions that join the paths; putting maps side by side takes none."""
+        """Return the number of additions that join the paths; concatenating takes none."""
         if self.join == "concat":
             return 0
         return (len(self.paths) - 1) * math.prod(self.output_shape(input_shape))
@@ -486,30 +528,33 @@ class Branches(Layer):
 
 
 def residual(main: Sequence[Layer], shortcut: Sequence[Layer] = (), *, name: str = "") -> Branches:
-    """Return a residual block: what `main` computes, plus the shortcut.
+    """Return a residual block, which adds the outputs of two paths.
 
     Args:
-        main: The layers on the long way.
-        shortcut: The layers on the short way; none hands the input on as it is.
+        main: The layers of the main path.
+        shortcut: The layers of the shortcut. Without layers, it passes the input through.
         name: A name for tables.
 
     Examples:
         >>> residual([Conv(8, 3, padding=1)]).output_shape((8, 5, 5))
         (8, 5, 5)
     """
-    return Branches((main, shortcut), "sum", name=name)
+    paths = as_layers(main, "main"), as_layers(shortcut, "shortcut")
+    return Branches(paths, "sum", name=name)
 
 
-def walk(layers: Sequence[Layer], input_shape: object) -> Iterator[tuple[Layer, Shape, Shape]]:
-    """Yield each layer with the shape that comes in and the shape that goes out.
+def walk(
+    layers: Sequence[Layer], input_shape: Sequence[int]
+) -> Iterator[tuple[Layer, Shape, Shape]]:
+    """Yield each layer with the shape of its input and of its output.
 
     Args:
         layers: The layers, first to last.
         input_shape: (C, H, W), or (features,).
 
     Raises:
-        TypeError: If `layers` holds something else, or `input_shape` is not made of ints.
-        ValueError: If a layer cannot read the shape that reaches it; the message names the layer.
+        TypeError: If `layers` is not a list of layers or `input_shape` not a list of ints.
+        ValueError: If a layer cannot read the shape of its input. The message names the layer.
 
     Examples:
         >>> for layer, _, shape in walk([Conv(4, 3), Pool(2), Flatten()], (1, 8, 8)):
@@ -529,17 +574,17 @@ def walk(layers: Sequence[Layer], input_shape: object) -> Iterator[tuple[Layer, 
 
 
 def as_layers(layers: object, name: str = "layers") -> tuple[Layer, ...]:
-    """Return `layers` as a tuple; anything but a list or tuple of layers is a TypeError."""
+    """Return a list or tuple of layers as a tuple; anything else is a TypeError."""
     if not isinstance(layers, (list, tuple)):
         raise TypeError(f"`{name}` must be a list of layers, not {type(layers).__name__}")
     for place, layer in enumerate(layers):
         if not isinstance(layer, Layer):
-            raise TypeError(f"`{name}` holds {layer!r} at place {place}, which is no layer")
+            raise TypeError(f"item {place} of `{name}` ({shown(layer)}) is not a Layer")
     return tuple(layers)
 
 
 def as_shape(shape: object) -> Shape:
-    """Return the shape of an input, (C, H, W) or (features,), as a tuple of ints of at least 1."""
+    """Return the shape of an input, (C, H, W) or (features,), as a tuple of positive ints."""
     if not isinstance(shape, (list, tuple)) or len(shape) not in (1, 3):
         raise ValueError(f"`input_shape` ({shape!r}) must be (C, H, W) or (features,)")
     return tuple(as_int(size, "input_shape", 1) for size in shape)
@@ -547,7 +592,7 @@ def as_shape(shape: object) -> Shape:
 
 def _as_map(shape: Shape, kind: str) -> tuple[int, int, int]:
     if len(shape) != 3:
-        raise ValueError(f"{kind} reads a map (C, H, W), not the shape {shape}")
+        raise ValueError(f"{kind} needs an input of shape (C, H, W), not {shape}")
     return shape[0], shape[1], shape[2]
 
 

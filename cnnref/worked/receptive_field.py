@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnref._types import Pair
-from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window, as_layers
-from cnnref.networks.receptive_field import PIXEL, ReceptiveField, after, ends
+from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window
+from cnnref.networks.receptive_field import PIXEL, ReceptiveField, ends, steps
 from cnnref.worked.document import (
     Block,
     Card,
@@ -101,16 +101,15 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:
     $$r_1 = r_0 + (k - 1)\, d\, j_0, \qquad f_1 = f_0 - p\, j_0, \qquad j_1 = j_0\, s$$
 
     Args:
-        layers: The layers, first to last; those from the first that reads the whole map on are
-            left out, as in `cnnref.receptive_field`.
+        layers: The layers, first to last. The derivation ends before the first layer without a
+            field of one size, as in `cnnref.receptive_field`.
 
     Returns:
-        The derivation: its numbers as fields, and `to_text`, `to_latex`, `to_markdown`. Height and
-        width are derived apart only where they differ.
+        The derivation. Height and width are derived separately only if they differ.
 
     Raises:
         TypeError: If `layers` is not a list of layers.
-        ValueError: If the paths of a block do not fit on each other.
+        ValueError: If the paths of a block end with different jumps.
 
     Examples:
         >>> from cnnref.networks.layers import Conv, Pool
@@ -122,21 +121,16 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:
         A. Araujo, W. Norris and J. Sim, Computing Receptive Fields of Convolutional Neural
         Networks, Distill, 2019, doi:10.23915/distill.00021.
     """
-    steps: list[FieldStep] = []
+    found: list[FieldStep] = []
     left_out: list[str] = []
-    field = PIXEL
-    for layer in as_layers(layers):
-        if layer.window is None:
-            break
-        if not isinstance(layer, (Conv, Pool, Branches)):
-            left_out.append(layer.label)
-            continue
-        before, field = field, after(field, layer)
+    for layer, before, after in steps(layers):
         if isinstance(layer, Branches):
-            steps.append(FieldStep(layer.label, None, before, field, tuple(ends(before, layer))))
+            found.append(FieldStep(layer.label, None, before, after, tuple(ends(before, layer))))
+        elif isinstance(layer, (Conv, Pool)):
+            found.append(FieldStep(layer.label, layer.window, before, after))
         else:
-            steps.append(FieldStep(layer.label, layer.window, before, field))
-    return ReceptiveFieldDerivation(tuple(steps), tuple(dict.fromkeys(left_out)))
+            left_out.append(layer.label)
+    return ReceptiveFieldDerivation(tuple(found), tuple(dict.fromkeys(left_out)))
 
 
 def _rules() -> Iterator[Block]:

@@ -242,7 +242,7 @@ def test_tables():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"layer 0 \(linear\): linear reads a row of features"):
+    with pytest.raises(ValueError, match=r"layer 0 \(linear\): linear needs an input of shape"):
         cost([Linear(5)], (3, 4, 4))
     with pytest.raises(ValueError, match=r"`bytes_per_number` \(0\) must be at least 1"):
         cost([], (3, 4, 4), bytes_per_number=0)

@@ -1,11 +1,13 @@
-"""Layers: shapes by hand and as torch has them, and the wording of errors."""
+"""Layers: shapes by hand and equal to PyTorch, and the wording of errors."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cnnref import cost, receptive_field, worked
 from cnnref.networks.layers import (
     Activation,
     BatchNorm,
@@ -19,7 +21,7 @@ from cnnref.networks.layers import (
     residual,
     walk,
 )
-from cnnref.networks.receptive_field import receptive_field
+from tests.helpers.refusals import refused
 from tests.helpers.torch_layers import as_torch, count
 
 
@@ -85,6 +87,34 @@ def test_names_and_kinds():
     assert Conv(4, 3, name="stem").label == "stem"
 
 
+def nested(depth):
+    layers = [Conv(2, 1)]
+    for _ in range(depth):
+        layers = [residual(layers)]
+    return layers
+
+
+def test_blocks_nest_to_a_depth_that_everything_can_walk():
+    (deepest,) = layers = nested(50)
+    assert (deepest.depth, residual([Conv(2, 1), deepest.paths[0][0]]).depth) == (50, 50)
+    assert len(receptive_field(layers)) == 1
+    assert cost(layers, (2, 3, 3)).parameters == 2 * 2 + 2
+    assert "1. sum of 2 paths" in worked.receptive_field(layers).to_text()
+    assert hash(deepest) == hash(nested(50)[0])
+    assert repr(deepest).count("Branches") == 50
+    with refused(ValueError, "paths", "51 deep", "at most 50"):
+        nested(51)
+
+
+def test_counts_are_exact_even_from_integers_of_numpy():
+    big = np.int32(2**30)
+    layer = Conv(big, 3, bias=np.True_)
+    assert type(layer.out_channels) is int
+    assert layer.parameters((8, 5, 5)) == 2**30 * (8 * 9 + 1)
+    assert ConvTranspose(big, 3, groups=np.int8(1)).parameters((8, 5, 5)) == 2**30 * (8 * 9 + 1)
+    assert Linear(big).macs((2**30,)) == 2**60
+
+
 def test_equal_settings_are_equal_layers():
     assert residual([Conv(4, 3)]) == Branches([[Conv(4, 3)], []], "sum")
     assert len({residual([Conv(4, 3)]), residual([Conv(4, 3)]), residual([Conv(4, 1)])}) == 2
@@ -117,11 +147,28 @@ def test_equal_settings_are_equal_layers():
             ValueError,
             "`in_channels` (3) must be divisible by `groups` (2)",
         ),
-        (
-            lambda: receptive_field([residual([ConvTranspose(4, 3)])]),
-            ValueError,
-            "transposed conv 3×3 does not give all its cells a field of one size",
-        ),
+        (lambda: ConvTranspose(4, 3, groups=0), ValueError, "`groups` (0) must be at least 1"),
+        (lambda: ConvTranspose(4, 3, groups=-2), ValueError, "`groups` (-2) must be at least 1"),
+        (lambda: ConvTranspose(4, 3, groups=2.0), TypeError, "`groups` (2.0) must be an integer"),
+        (lambda: Conv(4, 3, groups=0), ValueError, "`groups` (0) must be at least 1"),
+        (lambda: Conv(4, 3, groups=2.0), TypeError, "`groups` (2.0) must be an integer"),
+        (lambda: Conv(4, 3, bias=2), TypeError, "`bias` (2) must be True or False"),
+        (lambda: ConvTranspose(4, 3, bias="no"), TypeError, "`bias` ('no') must be True or"),
+        (lambda: Linear(4, bias=None), TypeError, "`bias` (None) must be True or False"),
+        (lambda: Pool(2, ceil_mode="False"), TypeError, "`ceil_mode` ('False') must be True or"),
+        (lambda: Pool(2, mode=["max"]), TypeError, "`mode` (['max']) must be 'max' or 'avg'"),
+        (lambda: Conv(4, 3, name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Pool(2, name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Linear(4, name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: ConvTranspose(4, 3, name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Activation(name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Flatten(name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Branches([[]], name=5), TypeError, "`name` (5) must be a string"),
+        (lambda: Activation(max), TypeError, "`function` (<built-in function max>) must be a"),
+        (lambda: Branches(5), TypeError, "`paths` (5) must be a list of paths"),
+        (lambda: Branches([[]], ["sum"]), TypeError, "`join` (['sum']) must be"),
+        (lambda: residual(5), TypeError, "`main` must be a list of layers, not int"),
+        (lambda: residual([], 5), TypeError, "`shortcut` must be a list of layers, not int"),
         (lambda: Pool(3, mode="mean"), ValueError, "`mode` ('mean') must be 'max' or 'avg'"),
         (
             lambda: Pool(3, padding=2),
@@ -133,7 +180,7 @@ def test_equal_settings_are_equal_layers():
         (lambda: Branches([], "sum"), ValueError, "`paths` is empty"),
         (lambda: Branches([[]], "add"), ValueError, "`join` ('add') must be 'concat' or 'sum'"),
         (lambda: Branches([Conv(4, 3)]), TypeError, "`paths` must be a list of layers, not Conv"),
-        (lambda: residual([3]), TypeError, "`paths` holds 3 at place 0, which is no layer"),
+        (lambda: residual([3]), TypeError, "item 0 of `main` (3) is not a Layer"),
         (
             lambda: list(walk([Conv(4, 3), Conv(4, 3)], (1, 4, 4))),
             ValueError,
@@ -147,22 +194,22 @@ def test_equal_settings_are_equal_layers():
         (
             lambda: list(walk([Linear(3)], (1, 4, 4))),
             ValueError,
-            "linear reads a row of features, not the shape (1, 4, 4): put Flatten before",
+            "linear needs an input of shape (features,), not (1, 4, 4): put a Flatten before it",
         ),
         (
             lambda: list(walk([Flatten(), Pool(2)], (1, 4, 4))),
             ValueError,
-            "max pool 2×2 reads a map (C, H, W), not the shape (16,)",
+            "max pool 2×2 needs an input of shape (C, H, W), not (16,)",
         ),
         (
             lambda: list(walk([residual([Conv(2, 3)])], (2, 4, 4))),
             ValueError,
-            "the paths end in shapes (2, 2, 2), (2, 4, 4); a sum needs equal ones",
+            "`paths` end in the shapes (2, 2, 2), (2, 4, 4), which must be equal to be added",
         ),
         (
             lambda: list(walk([Branches([[Conv(2, 3)], []])], (2, 4, 4))),
             ValueError,
-            "all but the first number must be equal",
+            "only the number of channels may differ",
         ),
         (lambda: list(walk([], (4, 4))), ValueError, "`input_shape` ((4, 4)) must be (C, H, W)"),
         (lambda: list(walk([], (0, 4, 4))), ValueError, "`input_shape` (0) must be at least 1"),

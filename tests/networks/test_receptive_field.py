@@ -15,6 +15,7 @@ from cnnref.networks.layers import (
     BatchNorm,
     Branches,
     Conv,
+    ConvTranspose,
     Flatten,
     GlobalAvgPool,
     Linear,
@@ -64,7 +65,31 @@ def test_layers_of_one_cell_change_nothing_and_the_whole_map_ends_the_list():
     fields = receptive_field(layers)
     assert [field.name for field in fields] == ["conv 3×3", "batch norm", "relu"]
     assert {field.size for field in fields} == {(3, 3)}
+    assert fields.end == "global avg pool reads the whole map, so its receptive field is the image"
     assert len(receptive_field([])) == 0
+    assert receptive_field(layers[:3]).end == ""
+
+
+WITHOUT_FIELD = {
+    "reads the whole map, so its receptive field is the image": [
+        GlobalAvgPool(name="last"),
+        Flatten(name="last"),
+        Linear(2, name="last"),
+    ],
+    "has output cells with receptive fields of different sizes": [ConvTranspose(1, 2, name="last")],
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [(layer, f"last {why}") for why, layers in WITHOUT_FIELD.items() for layer in layers],
+)
+def test_the_fields_end_alike_at_a_layer_alone_and_inside_a_block(layer, reason):
+    alone = receptive_field([Conv(1, 3, name="first"), layer, Conv(1, 3)])
+    block = Branches([[], [Conv(1, 3, 2), residual([layer, Conv(1, 3)], name="inner")]], name="b")
+    inside = receptive_field([Conv(1, 3, name="first"), block, Conv(1, 3)])
+    assert list(alone) == list(inside) == [ReceptiveField("first", (3, 3), (1, 1), (0, 0))]
+    assert (alone.end, inside.end) == (reason, f"b: inner: {reason}")
 
 
 # Araujo, Norris and Sim, RECEPTIVE_FIELD_TABLE.md in google-research/receptive_field: size, jump.
@@ -228,14 +253,10 @@ def test_equals_the_support_of_the_gradient_of_real_networks(network):
         (
             [Branches([[Conv(1, 3, 2)], [Conv(1, 3)]], name="mixed")],
             ValueError,
-            "the paths of mixed end with jumps 2, 1; they must be equal",
+            "`paths` of mixed end with the jumps 2, 1, which must be equal",
         ),
-        (
-            [Branches([[GlobalAvgPool()], []])],
-            ValueError,
-            "global avg pool reads the whole map: its receptive field is the image",
-        ),
-        ([3], TypeError, "`layers` holds 3 at place 0, which is no layer"),
+        ([3], TypeError, "item 0 of `layers` (3) is not a Layer"),
+        ([Flatten(), Conv], TypeError, "item 1 of `layers` (<class"),
         (Conv(1, 3), TypeError, "`layers` must be a list of layers, not Conv"),
     ],
 )

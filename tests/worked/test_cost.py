@@ -93,5 +93,5 @@ def test_agrees_with_the_operation(kernel, stride, groups, bias):
 def test_errors():
     with pytest.raises(TypeError, match=r"must be a Conv or a Linear"):
         cost(Pool(2), (1, 4, 4))
-    with pytest.raises(ValueError, match=r"layer 0 \(linear\): linear reads a row of features"):
+    with pytest.raises(ValueError, match=r"layer 0 \(linear\): linear needs an input of shape"):
         cost(Linear(2), (1, 4, 4))

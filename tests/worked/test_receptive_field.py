@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnref.networks import resnet50, vgg16
-from cnnref.networks.layers import Activation, Branches, Conv, Flatten, Pool, residual
+from cnnref.networks.layers import (
+    Activation,
+    Branches,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Pool,
+    residual,
+)
 from cnnref.networks.receptive_field import receptive_field as computed
 from cnnref.worked.receptive_field import receptive_field
 
@@ -138,7 +146,14 @@ def test_agrees_with_the_operation(layers):
 
 
 def test_errors_come_from_the_operation():
-    with pytest.raises(TypeError, match="`layers` holds 3 at place 0"):
+    with pytest.raises(TypeError, match=r"item 0 of `layers` \(3\) is not a Layer"):
         receptive_field([3])
-    with pytest.raises(ValueError, match="end with jumps 2, 1"):
+    with pytest.raises(ValueError, match="end with the jumps 2, 1"):
         receptive_field([Branches([[Pool(2)], []])])
+
+
+def test_ends_before_a_block_with_a_layer_that_has_no_field_of_one_size():
+    block = residual([GlobalAvgPool(), Conv(1, 1)])
+    solution = receptive_field([Conv(1, 3), block, Conv(1, 5)])
+    assert [step.name for step in solution.steps] == ["conv 3×3"]
+    assert solution.result.size == (3, 3)

@@ -17,26 +17,34 @@ export interface ReceptiveField {
 
 const PIXEL: ReceptiveField = { size: [1, 1], jump: [1, 1], first: [0, 0] };
 
-/** The field after each layer, up to the first layer whose cells have fields of different sizes. */
+/** The field after each layer, up to the first layer whose cells have no fields of one size. */
 export function* receptiveFields(layers: readonly Layer[]): Generator<ReceptiveField> {
   let field = PIXEL;
   for (const layer of layers) {
-    if (windowOf(layer) === null) return;
+    if (endOf(layer)) return;
     field = after(field, layer);
     yield field;
   }
 }
 
+/** Why the cells of a layer have no fields of one size; empty if they have. */
+export function endOf(layer: Layer): string {
+  if (layer.kind === "branches") {
+    const reason = layer.paths.flat().map(endOf).find(Boolean);
+    return reason ? `${labelOf(layer)}: ${reason}` : "";
+  }
+  if (windowOf(layer) !== null) return "";
+  const why =
+    layer.kind === "transposed"
+      ? "has output cells with receptive fields of different sizes"
+      : "reads the whole map, so its receptive field is the image";
+  return `${labelOf(layer)} ${why}`;
+}
+
 function after(field: ReceptiveField, layer: Layer): ReceptiveField {
   if (layer.kind === "branches") return join(field, layer);
-  const window = windowOf(layer);
-  if (window === null) {
-    const why =
-      layer.kind === "transposed"
-        ? "has output cells with receptive fields of different sizes"
-        : "reads the whole map, so its receptive field is the image";
-    throw valueError("", `${labelOf(layer)} ${why}`);
-  }
+  // The fields end before a layer without a window.
+  const window = windowOf(layer) as Window;
   return bothAxes((axis) => grown(field, window, axis));
 }
 

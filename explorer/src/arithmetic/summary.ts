@@ -4,7 +4,7 @@ import { exact } from "./budget.ts";
 import { CheckError } from "./errors.ts";
 import { asShape, checkLayer, cost, COUNTS, LayerError } from "./layers.ts";
 import type { Layer, LayerCost, Shape } from "./layers.ts";
-import { receptiveFields } from "./receptive_field.ts";
+import { endOf, receptiveFields } from "./receptive_field.ts";
 import type { ReceptiveField } from "./receptive_field.ts";
 
 type Count = keyof typeof COUNTS;
@@ -17,7 +17,7 @@ export interface Summary {
   totals: Totals;
   /** One per layer, as long as its cells have fields of one size. */
   fields: ReceptiveField[];
-  /** Why the fields end early, where that is an error. */
+  /** Why the fields end early, where that is an error or inside a block. */
   fieldError: string | null;
   /** The first layer that cannot be computed; the input has the place -1. */
   broken: { place: number; error: CheckError; reason: string } | null;
@@ -59,7 +59,9 @@ function fieldsOf(layers: readonly Layer[]): Pick<Summary, "fields" | "fieldErro
   const error = caught(() => {
     for (const field of receptiveFields(layers)) fields.push(field);
   });
-  return { fields, fieldError: error?.message ?? null };
+  const next = layers[fields.length];
+  const insideBlock = next?.kind === "branches" && !error ? endOf(next) : "";
+  return { fields, fieldError: error?.message ?? (insideBlock || null) };
 }
 
 function caught(act: () => void): CheckError | null {
