@@ -1,5 +1,5 @@
-"""Experiments that are too long for a build of the site; `make labs` runs them all.
+"""Measurements that take too long for a build of the site; `make labs` runs them all.
 
-Each script trains networks over several seeds and writes `docs/labs/results/<name>.json`, which
-the lab `docs/labs/<name>.py` reads. `experiments.results` holds the two together.
+Each script trains networks with several seeds and writes `docs/labs/results/<name>.json`, which the
+lab `docs/labs/<name>.py` reads. `experiments.results` checks that the two belong together.
 """

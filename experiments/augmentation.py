@@ -1,10 +1,10 @@
-"""What is augmentation worth on little data, and what does a leak do to the score?
+"""Measure what augmentation gains on little data, and what a leak does to the score.
 
-Photographs first: the same small network is trained from scratch on ten photographs a class with
+Photographs first: the same small network is trained from scratch on ten photographs per class with
 three recipes, on the same random splits, and tested on plain photographs it has never seen. Then
 clothes, a few of each kind: once in the middle of the picture, once anywhere in it, with a network
-that tells places apart. At last the mistake: changed copies are made *before* the split, so that
-copies of one photograph lie on both sides.
+that can tell positions apart. Then the mistake: changed copies are made *before* the split, so that
+copies of one photograph are on both sides.
 
     python -m experiments.augmentation
 """
@@ -24,17 +24,17 @@ from experiments.results import Parts, write
 
 SEEDS = range(8)
 SIDE = 48
-TRAIN, TEST = 10, 14  # photographs a class
+TRAIN, TEST = 10, 14  # photographs per class
 STEPS = 300
 BATCH = 20
 RATE = 3e-3
 
 CLOTHES_SEEDS = range(5)
-CLOTHES_TRAIN, CLOTHES_TEST = 20, 2000  # a class, and in all
-CANVAS, CLOTHES_REACH = 40, 6  # pictures of 28 pixels on a canvas, and how far they fit to move
+CLOTHES_TRAIN, CLOTHES_TEST = 20, 2000  # per class, and in total
+CANVAS, CLOTHES_REACH = 40, 6  # the canvas of a 28-pixel picture, and how far it can move
 
 LEAK_SEEDS = range(5)
-POOL, NEW = 12, 12  # photographs a class: to split, and kept aside
+POOL, NEW = 12, 12  # photographs per class: to split, and to set aside
 COPIES = 6
 
 Examples = tuple[Tensor, Tensor]
@@ -42,7 +42,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def moved(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift by up to an eighth, turn, come closer or go back, and flip."""
+    """Shift by up to an eighth of the side, rotate, scale and flip."""
     reach = images.shape[-1] // 8
     images = shift(images, reach, reach, padding_mode="reflect", generator=generator)
     images = rotate(images, 15, padding_mode="reflect", generator=generator)
@@ -51,19 +51,19 @@ def moved(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def moved_and_colored(images: Tensor, generator: torch.Generator) -> Tensor:
-    """As `moved`, and with other brightness, contrast and saturation."""
+    """Move, then change brightness, contrast and saturation."""
     images = moved(images, generator)
     return color_jitter(images, brightness=0.3, contrast=0.3, saturation=0.3, generator=generator)
 
 
 def everything(images: Tensor, generator: torch.Generator) -> Tensor:
-    """As `moved_and_colored`, and with a grey square of a third of the side."""
+    """Move and colour, then cover a square of a third of the side in grey."""
     images = moved_and_colored(images, generator)
     return cutout(images, images.shape[-1] // 3, fill=0.5, generator=generator)
 
 
 def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift as far as clothes can lie from the middle of the canvas."""
+    """Shift as far as clothes can be from the middle of the canvas."""
     return shift(images, CLOTHES_REACH, CLOTHES_REACH, generator=generator)
 
 
@@ -72,8 +72,8 @@ CLOTHES_RECIPES: dict[str, Augment | None] = {"none": None, "shifted": shifted}
 
 
 def main() -> None:
-    """Run every seed and store what came out."""
-    torch.set_num_threads(1)  # nets this small gain nothing from a second
+    """Run every seed and store the results."""
+    torch.set_num_threads(1)  # a second thread does not speed up networks this small
     parts = Parts(__file__)
     photos = image_folder(photographs(), SIDE)
     images, labels = photos.images.float() / 255, photos.labels
@@ -116,7 +116,7 @@ def load_clothes(part: str) -> Examples:
 
 
 def on_canvas(clothes: Tensor, labels: Tensor, where: str) -> Examples:
-    """Lay each picture on a black canvas, in its middle or anywhere, always the same place."""
+    """Put each picture on a black canvas, in the middle or at its own fixed random place."""
     generator = torch.Generator().manual_seed(0)
     if where == "middle":
         return crop(clothes, CANVAS, padding=CLOTHES_REACH, generator=generator), labels
@@ -199,9 +199,9 @@ def tested(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float
 def one_recipe(
     train: Examples, test: Examples, augment: Augment | None, seed: int, side: int | None = None
 ) -> dict[str, float]:
-    """Train with a recipe; measure on the plain training images and on plain test images.
+    """Train with a recipe, and test on the plain training images and on plain test images.
 
-    With a recipe the test is also taken, wrongly, on images changed by it.
+    With a recipe, also test on images that the recipe changed, which is a mistake.
     """
     net = train_net(train, int(train[1].max()) + 1, augment, seed, side)
     train_accuracy, train_loss = tested(net, *train)
@@ -222,9 +222,8 @@ def leak(images: Tensor, labels: Tensor, shuffled: bool, seed: int) -> list[dict
     Args:
         images: All photographs.
         labels: Their classes.
-        shuffled: Whether to give the photographs each other's labels first, so that there is
-            nothing left to learn.
-        seed: Decides everything else.
+        shuffled: Whether to shuffle the labels first, so that there is nothing to learn.
+        seed: The seed of everything else that is random.
     """
     generator = torch.Generator().manual_seed(seed)
     pool, new = split(labels, (POOL, NEW), seed)
@@ -257,7 +256,7 @@ def halves(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 def scores(
     order: str, net: nn.Module, test: Examples, images: Tensor, labels: Tensor, new: Tensor
 ) -> dict[str, Any]:
-    """Return the score that would be reported, and the score on photographs kept aside."""
+    """Return the score that would be reported, and the score on photographs set aside."""
     return {
         "order": order,
         "reported": tested(net, *test)[0],

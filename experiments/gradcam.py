@@ -1,8 +1,8 @@
-"""Which maps can be believed? The family of Grad-CAM on five photographs and two networks.
+"""Which maps are faithful? The Grad-CAM family on five photographs and two networks.
 
-Each map is for the network's own top class. It is measured by deletion, insertion and average drop
-(`cnnref.nn.faithfulness`), beside two maps that know nothing of the network: random numbers, and a
-blob in the middle, where photographers put things.
+Each map explains the class that the network predicts. It is measured by deletion, insertion and
+average drop (`cnnref.nn.faithfulness`), and compared with two maps that do not depend on the
+network: random numbers, and a blob in the middle, where photographers put things.
 
     python -m experiments.gradcam
 """
@@ -37,7 +37,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], ImageNetwork], str]] = {
     "SqueezeNet": (squeezenet, "features.fire9"),
     "EfficientNet-Lite0": (efficientnet_lite0, "features.final"),
 }
-# One pass of the network for each of 1280 channels: minutes a map.
+# One forward pass for each of 1280 channels takes minutes per map.
 LEFT_OUT = {("EfficientNet-Lite0", "Score-CAM")}
 PHOTOGRAPHS = ("chelsea", "coffee", "rocket", "astronaut", "camera")
 METHODS: Mapping[str, Callable[[ImageNetwork, str, Tensor, int], Tensor]] = {
@@ -55,7 +55,7 @@ METHODS: Mapping[str, Callable[[ImageNetwork, str, Tensor, int], Tensor]] = {
 
 def main() -> None:
     """Measure every map and store the numbers."""
-    torch.set_num_threads(1)  # images one by one leave little to share
+    torch.set_num_threads(1)  # there is little to share among threads when images come one by one
     names = [name.split(",")[0] for name in class_names()]
     parts = Parts(__file__)
     runs = []
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def picture(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return a photograph of scikit-image, a grey one repeated for the three colours."""
+    """Return a photograph of scikit-image in three colours, also if it is grey."""
     from skimage import data
 
     photograph: np.ndarray[Any, np.dtype[np.uint8]] = getattr(data, name)()
@@ -85,7 +85,7 @@ def picture(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def random(x: Tensor) -> Tensor:
-    """Return maps of random numbers, the same at each call."""
+    """Return maps of random numbers, the same in each call."""
     return torch.rand(len(x), *x.shape[2:], generator=torch.Generator().manual_seed(0))
 
 
@@ -96,7 +96,7 @@ def middle(x: Tensor) -> Tensor:
 
 
 def measure(model: ImageNetwork, layer: str, x: Tensor, target: int, method: str) -> dict[str, Any]:
-    """Return what one map is worth, and how long it took to make."""
+    """Return how faithful one map is, and how long it took to compute."""
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error", ZeroMapWarning)

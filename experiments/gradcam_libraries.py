@@ -1,12 +1,12 @@
 """Do three libraries' Grad-CAM maps equal ours, with and without in-place ReLUs?
 
-The libraries are no dependencies of the project. Install them for this comparison alone:
+Nothing else in the project needs these libraries. `make labs` installs them; by hand:
 
-    pip install captum grad-cam torchcam
+    pip install --constraint requirements.lock --editable '.[labs]'
     python -m experiments.gradcam_libraries
 
-pytorch-grad-cam imports torchvision for helpers that Grad-CAM does not use. Where torchvision
-cannot be imported beside this version of torch, an empty module stands in for it.
+pytorch-grad-cam imports torchvision for helpers that Grad-CAM does not use. If torchvision cannot
+be imported with this version of torch, an empty module takes its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     """Compare the maps on one small network and store how far apart they are."""
     missing = [name for name, module in PACKAGES.items() if util.find_spec(module) is None]
     if missing:
-        raise SystemExit(f"not installed: {', '.join(missing)}; see the top of this file")
+        raise SystemExit(f"not installed: {', '.join(missing)}; `make labs` installs them")
     stand_in = not importable("torchvision")
     if stand_in:
         add_stand_in()
@@ -43,7 +43,7 @@ def main() -> None:
     rows = []
     for inplace in (False, True):
         for layer, words in LAYERS.items():
-            # What a layer's map is does not depend on where the next layer writes.
+            # The right map does not depend on where the next layer writes its output.
             right = stretched(GradCAM(network(False), layer).layer_maps(x, TARGET)[layer])
             for library, compute in LIBRARIES.items():
                 found = compute(network(inplace), layer, x)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def network(inplace: bool) -> nn.Sequential:
-    """Return a small network with the same weights at each call."""
+    """Return a small network with the same weights in each call."""
     torch.manual_seed(0)
     layers: dict[str, nn.Module] = {
         "first": nn.Conv2d(3, 16, 3, stride=2, padding=1),
@@ -80,7 +80,7 @@ def network(inplace: bool) -> nn.Sequential:
 
 
 def stretched(maps: Tensor) -> Tensor:
-    """Return a map from 0 to 1, as two of the libraries give it."""
+    """Stretch maps to the range from 0 to 1, as two of the libraries do."""
     return (maps - maps.min()) / (maps.max() - maps.min())
 
 
@@ -98,7 +98,7 @@ def by_captum(model: nn.Module, layer: str, x: Tensor) -> Tensor:
 
 
 def by_pytorch_grad_cam(model: nn.Module, layer: str, x: Tensor) -> Tensor:
-    """Return the map of pytorch-grad-cam, in the size of the image."""
+    """Return pytorch-grad-cam's map, which has the size of the image."""
     library = importlib.import_module("pytorch_grad_cam")
     targets = importlib.import_module("pytorch_grad_cam.utils.model_targets")
     with library.GradCAM(model=model, target_layers=[model.get_submodule(layer)]) as cam:
@@ -124,7 +124,7 @@ LIBRARIES: Mapping[str, Callable[[nn.Module, str, Tensor], Tensor]] = {
 
 
 def importable(name: str) -> bool:
-    """Return whether a package can be imported: it may be there and not fit this torch."""
+    """Tell whether a package can be imported; an installed one may not fit this torch."""
     try:
         importlib.import_module(name)
     except (ImportError, RuntimeError, OSError, AttributeError):
@@ -133,7 +133,7 @@ def importable(name: str) -> bool:
 
 
 def add_stand_in() -> None:
-    """Put an empty torchvision in place, with the names that pytorch-grad-cam imports."""
+    """Make an empty torchvision, with the names that pytorch-grad-cam imports."""
     for name in ("torchvision", "torchvision.transforms", "torchvision.transforms.functional"):
         module: Any = types.ModuleType(name)
         module.Compose = module.Normalize = module.ToTensor = module.resize = None
@@ -141,7 +141,7 @@ def add_stand_in() -> None:
 
 
 def version_of_grad_cam() -> str:
-    """Return the version of the distribution, which has another name than its module."""
+    """Return the version of the distribution, whose name differs from its module's."""
     try:
         return metadata.version("grad-cam")
     except metadata.PackageNotFoundError:
@@ -150,5 +150,5 @@ def version_of_grad_cam() -> str:
 
 if __name__ == "__main__":
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs
+        warnings.simplefilter("ignore")  # those of the libraries
         main()

@@ -1,9 +1,9 @@
-"""A few photographs a class: a network of one's own, or one that has already learned to see?
+"""With a few photographs per class, train your own network or start from a pre-trained one?
 
 Five ways to classify photographs of animals, fish, monuments and tools, each on the same random
 splits: from their mean color; by a small network trained from scratch; by a linear head on the
 frozen features of EfficientNet-Lite0; and by fine-tuning its top, or all of it, after that head.
-Then the same contest where the pictures are unlike those that Lite0 has seen: patches of three
+Then two of these ways where the pictures are unlike those that Lite0 has seen: patches of three
 textures, and small grey pictures of clothes.
 
     python -m experiments.small_data
@@ -32,9 +32,9 @@ from experiments.data import ImageSet, credits_of, fashion_mnist, image_folder, 
 from experiments.results import Parts, write
 
 SEEDS, OTHER_SEEDS = range(5), range(4)  # for the photographs; for textures and clothes
-COUNTS = (2, 5, 10)  # photographs a class to learn from
-TEST, CHECK = 12, 2  # photographs a class to test on, and to watch the training with
-SIDE, SCRATCH_SIDE = 160, 64  # what Lite0 sees, and what the small network sees
+COUNTS = (2, 5, 10)  # photographs per class to learn from
+TEST, CHECK = 12, 2  # photographs per class to test on, and to monitor training
+SIDE, SCRATCH_SIDE = 160, 64  # the image sizes of Lite0 and of the small network
 BATCH = 16
 STEPS = {"head": 100, "base": 30, "scratch": 300}
 HEAD_RATE, SCRATCH_RATE = 3e-3, 3e-3
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def on_photographs(large: ImageSet, small: ImageSet, seed: int, count: int) -> Rows:
-    """Return the accuracy of each way, with `count` photographs a class, on one split."""
+    """Return the accuracy of each way on one split, with `count` photographs per class."""
     model = efficientnet_lite0()
     inputs = model.normalize(large.images.float())
     features = features_of(model, inputs)
@@ -106,7 +106,7 @@ def on_photographs(large: ImageSet, small: ImageSet, seed: int, count: int) -> R
     for way, (top, rate) in ways.items():
         tuned = efficientnet_lite0()
         replace_head(tuned, len(large.names))
-        # `fine_tune` would train the head first; that has been done, once for all the ways.
+        # `fine_tune` would train the head first. Here it was trained once, for all the ways.
         tuned.classifier.load_state_dict(head.state_dict())
         fine_tune(
             tuned, examples(inputs, few), examples(inputs, check), head_epochs=0,
@@ -118,13 +118,13 @@ def on_photographs(large: ImageSet, small: ImageSet, seed: int, count: int) -> R
 
 
 def on_textures(seed: int, counts: Sequence[int] = TEXTURE_COUNTS) -> Rows:
-    """Return the accuracy of a head on frozen features and of scratch, on patches of textures."""
+    """Compare a head on frozen features with training from scratch, on patches of textures."""
     train, test = texture_patches(seed, max(counts), TEXTURE_TEST)
     return contest(train, test, counts, seed, side=TEXTURE_SIDE)
 
 
 def on_clothes(train: ImageSet, test: ImageSet, seed: int) -> Rows:
-    """Return the same on small grey pictures of clothes."""
+    """Compare the same two ways on small grey pictures of clothes."""
     (chosen,) = split(train.labels, [max(CLOTHES_COUNTS)], seed)
     learn = train.images[chosen].expand(-1, 3, -1, -1), train.labels[chosen]
     exam = test.images[:CLOTHES_TEST].expand(-1, 3, -1, -1), test.labels[:CLOTHES_TEST]
@@ -134,14 +134,14 @@ def on_clothes(train: ImageSet, test: ImageSet, seed: int) -> Rows:
 def contest(
     train: Examples, test: Examples, counts: Sequence[int], seed: int, *, side: int
 ) -> Rows:
-    """Return the accuracies of frozen features with a head, and of scratch, for each count.
+    """Return the accuracy of a head on frozen features, and from scratch, for each count.
 
     Args:
-        train: Images of each class in a row, as many of each, and their labels.
+        train: Images grouped by class, the same number of each, and their labels.
         test: Images and labels.
-        counts: Images a class to learn from.
-        seed: Decides all that is random.
-        side: What the images are enlarged to for the pre-trained network.
+        counts: Numbers of images per class to learn from.
+        seed: The seed of everything that is random.
+        side: The side to which images are enlarged for the pre-trained network.
     """
     model = efficientnet_lite0()
     features = []
@@ -161,12 +161,12 @@ def contest(
 
 
 def first_of_each(places: list[int], count: int, of: int) -> list[int]:
-    """Return the first `count` out of every `of` places: smaller sets lie within larger ones."""
+    """Return the first `count` of every `of` places, so that larger sets contain smaller ones."""
     return [place for number, place in enumerate(places) if number % of < count]
 
 
 def passes(what: str, images: int) -> int:
-    """Return how many passes over the images to make: so many steps, and at least 20 passes."""
+    """Return the number of epochs: enough for the steps, and except for the base at least 20."""
     return max(math.ceil(STEPS[what] / math.ceil(images / BATCH)), 20 if what != "base" else 1)
 
 
@@ -176,7 +176,7 @@ def row(seed: int, count: int, way: str, value: float) -> dict[str, Any]:
 
 
 def split(labels: Tensor, counts: Sequence[int], seed: int) -> list[list[int]]:
-    """Return disjoint sets of positions, with so many of each class, drawn by the seed."""
+    """Return disjoint random sets of positions, with the given counts per class."""
     draw = torch.Generator().manual_seed(seed)
     sets: list[list[int]] = [[] for _ in counts]
     for label in range(int(labels.max()) + 1):
@@ -190,7 +190,7 @@ def split(labels: Tensor, counts: Sequence[int], seed: int) -> list[list[int]]:
 
 @torch.inference_mode()
 def features_of(model: ImageNetwork, inputs: Tensor) -> Tensor:
-    """Return what a network's last layer reads, for each input."""
+    """Return the features that a network's last layer receives, for each input."""
     model.eval()
     batches = torch.tensor_split(inputs, math.ceil(len(inputs) / 32))
     return torch.cat([model.pool(model.features(some)).flatten(1) for some in batches])
@@ -201,8 +201,8 @@ def head_on(
 ) -> tuple[nn.Module, float]:
     """Train a linear head with dropout on features; return it and its accuracy.
 
-    It is what the first phase of `fine_tune` does to the whole network, whose frozen part gives the
-    same features at every epoch.
+    This equals the first phase of `fine_tune` on the whole network, whose frozen part computes the
+    same features in every epoch.
     """
     classes = int(train[1].max()) + 1
     model = _HeadAlone(train[0].shape[1], classes)
@@ -215,7 +215,7 @@ def head_on(
 
 
 class _HeadAlone(nn.Module):
-    """A network whose features have been computed: what is left is the head, as Lite0 has it."""
+    """The head of Lite0 by itself, as a network that takes features computed before."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class _HeadAlone(nn.Module):
 
 
 def small_network(classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> nn.Module:
-    """Return a small network: 3×3 convolutions with batch norm, halved sides, a global average."""
+    """Return 3×3 convolutions with batch norm and max pooling, then a global average and a head."""
     layers: list[nn.Module] = []
     channels = 3
     for width in widths:
@@ -240,7 +240,7 @@ def small_network(classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> nn
 
 
 def from_scratch(train: Examples, test: Examples, seed: int) -> float:
-    """Train a small network from random weights, with augmentation, and return its accuracy."""
+    """Train a small network from random weights with augmentation; return its accuracy."""
     torch.manual_seed(seed)
     draw = torch.Generator().manual_seed(seed)
     images, labels = train[0].float() / 255, train[1]
@@ -262,7 +262,7 @@ def from_scratch(train: Examples, test: Examples, seed: int) -> float:
 
 
 def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
-    """Return images mirrored, moved and in another light, at random."""
+    """Flip, move and recolour images at random."""
     side = images.shape[-1]
     seen = crop(
         flip(images, generator=draw),
@@ -277,7 +277,7 @@ def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
 def texture_patches(
     seed: int, count: int, tests: int, side: int = TEXTURE_SIDE
 ) -> tuple[Examples, Examples]:
-    """Cut patches out of three photographs of textures: to learn from the left, to test right.
+    """Cut patches from three photographs of textures: train on the left part, test on the right.
 
     The photographs are CC0, from scikit-image.
     """
@@ -299,7 +299,7 @@ def texture_patches(
 
 
 def contact_sheet(photos: ImageSet, each: int = 6, side: int = 64) -> dict[str, Any]:
-    """Return a picture of the first photographs of each class, and their names."""
+    """Return one picture of the first photographs of each class, and their file names."""
     rows, chosen = [], []
     for label in range(len(photos.names)):
         places = torch.nonzero(photos.labels == label).flatten()[:each].tolist()

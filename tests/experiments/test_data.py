@@ -80,10 +80,10 @@ def test_a_photograph_taken_on_its_side_is_turned_upright(tmp_path):
 
 
 def test_folders_that_hold_nothing_are_refused(folder):
-    with pytest.raises(ValueError, match=r"`path` .* must hold a folder for each class"):
+    with pytest.raises(ValueError, match=r"`path` .* must contain a folder for each class"):
         image_folder(folder / "cats", 4)
     (folder / "birds").mkdir()
-    with pytest.raises(ValueError, match=r"birds must hold images"):
+    with pytest.raises(ValueError, match=r"birds must contain images"):
         image_folder(folder, 4)
 
 
@@ -132,7 +132,7 @@ def test_an_altered_package_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: tool)
     with (tmp_path / "tiny_1_all.deb").open("ab") as archive:
         archive.write(b"!")
-    with pytest.raises(MissingDataError, match=rf"not {package.sha256}"):
+    with pytest.raises(MissingDataError, match=rf"must be {package.sha256}"):
         fetch(package, cache=tmp_path)
     assert not (tmp_path / "tiny_1").exists()
 
