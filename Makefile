@@ -51,6 +51,7 @@ bench: environment ## time and memory beside torch's, paired in one run
 	for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
 
 labs: environment ## run the long experiments again and store their results (needs apt: 100 MB)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[labs]'
 	for file in experiments/*.py; do \
 		if grep -q '^def main' $$file; then OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m experiments.$$(basename $$file .py) || exit 1; fi; done
 
@@ -64,7 +65,7 @@ screenshot: site ## the README's picture, from the built site (needs Chromium)
 
 lock: ## write requirements.lock from the newest releases the ranges admit, torch held
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev]'
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev,labs]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
 	rm -rf .venv-lock
 

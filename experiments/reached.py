@@ -16,6 +16,7 @@ import ast
 import functools
 import hashlib
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,18 @@ class Code:
                 found.add(module)
                 waiting |= self._imported(self._texts[module], module)
         return sorted(found)
+
+    def libraries(self, source: str, names: Collection[str] = ()) -> set[str]:
+        """Return the packages that code and some modules import from outside this project.
+
+        Args:
+            source: The code.
+            names: The paths of the modules, from the root.
+        """
+        texts = [source, *(self._texts[name] for name in names)]
+        imported = {one.parts[0] for text in texts for one in _imports(text) if not one.level}
+        own = {name.split("/")[0] for name in self._texts}
+        return imported - own - set(sys.stdlib_module_names)
 
     def digest(self, names: Collection[str], detail: Detail = "code") -> str:
         """Return a digest of modules.

@@ -12,7 +12,7 @@ import os
 import posixpath
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import CombinedEvent, event_priority
@@ -26,6 +26,7 @@ from page_builder import (
     explorer,
     extension,
     katex,
+    needs,
     notebooks,
     numbers,
     plain_code,
@@ -33,6 +34,7 @@ from page_builder import (
 )
 from page_builder.background import Labs
 from page_builder.cache import inputs, inputs_of
+from page_builder.downloads import Downloads
 from page_builder.unchanged import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,7 +120,11 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> None:
         _labs[uri] = lab = _running.wait(uri)
         page.file.abs_src_path = str(lab.notebook)
         source = Path(config.docs_dir) / uri
-        for name, text in notebooks.downloads(source, lab.notebook).items():
+        resolver = _resolver(page, files)
+        taken_away = Downloads(ROOT, config.extra["repository"]).files(
+            source, lab.notebook, lambda link: urljoin(page.canonical_url or "", resolver(link))
+        )
+        for name, text in taken_away.items():
             download = files.get_file_from_path(_download(source, name))
             assert download is not None
             download.content_string = text
@@ -143,10 +149,16 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         resolver = _resolver(page, files)
         html, typed = _unchanged.keep(lambda: _finish_lab(html, lab, resolver), uri, html)
         given = lab.given
+        code = Path(config.docs_dir, uri).read_text(encoding="utf-8")
     else:
+        code = needs.code_of(page.markdown or "")
         typed, given = extension.insert_titles(html), list(page.meta.get("given", []))
     for problem in _check(typed, tuple(given)):
         log.warning("%s: %s", uri, problem)
+    try:
+        html = needs.with_line(html, code, ROOT, config.extra["repository"])
+    except needs.NeedsError as error:
+        log.warning("%s: %s", uri, error)
     return numbers.strip_sentinels(html)
 
 

@@ -211,11 +211,6 @@ def _images(cell: Any) -> list[tuple[Any, str]]:
     ]
 
 
-def downloads(source: Path, notebook: Path) -> dict[str, str]:
-    """Return the files a reader may take away, by name: the executed notebook and the script."""
-    return {notebook.name: notebook.read_text("utf-8"), source.name: source.read_text("utf-8")}
-
-
 def page_html(converted: str, lab: Lab, resolve: Callable[[str], str]) -> str:
     """Make a page of the site out of what mkdocs-jupyter made of an executed notebook.
 

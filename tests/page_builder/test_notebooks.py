@@ -140,14 +140,6 @@ def test_number_check_reads_what_was_typed(page: str) -> None:
     assert "&lt;seen&gt;</code>" not in typed
 
 
-def test_downloads_are_the_notebook_and_the_script(lab: notebooks.Lab, tmp_path: Path) -> None:
-    source = write(tmp_path, LAB)
-    files = notebooks.downloads(source, lab.notebook)
-    assert sorted(files) == ["lab.ipynb", "lab.py"]
-    assert json.loads(files["lab.ipynb"])["nbformat"] == 4
-    assert files["lab.py"] == LAB
-
-
 def test_same_code_is_executed_once_and_a_changed_input_again(tmp_path: Path) -> None:
     marks, used = tmp_path / "marks", tmp_path / "module.py"
     used.write_text("x = 1\n")

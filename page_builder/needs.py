@@ -1,0 +1,144 @@
+"""Say what has to be installed to run a piece of code, from what the code imports.
+
+The extras in `pyproject.toml` decide. Code that imports a package which none of them brings is a
+mistake in the repository, and the build reports it.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import itertools
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.reached import Code
+from page_builder import fences
+
+# The extras for readers. The others build the site, test it, or repeat its experiments.
+EXTRAS = ("figures", "torch", "nn", "pages")
+
+# The names of packages in `import`, where they are not the names to install.
+_IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage"}
+_CODE_BLOCK = '<div class="language-python highlight">'
+
+
+class NeedsError(ValueError):
+    """Code imports a package that no extra brings."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a piece of code needs to run.
+
+    Attributes:
+        extras: The smallest extras of cnnref that bring it all.
+        packages: Each package it needs besides cnnref and NumPy, by its name in `import`, with the
+            requirement to install, such as `"scikit-image>=0.25"`.
+        modules: The modules of this repository that it reaches.
+    """
+
+    extras: tuple[str, ...]
+    packages: dict[str, str]
+    modules: tuple[str, ...]
+
+    @property
+    def experiments(self) -> list[str]:
+        """The modules it reaches that are not in the package."""
+        return [name for name in self.modules if not name.startswith("cnnref/")]
+
+
+def needs(code: str, root: Path) -> Needs:
+    """Return what Python code needs to run.
+
+    Args:
+        code: The code, which may import modules of the repository.
+        root: The root of the repository.
+
+    Raises:
+        NeedsError: If it imports a package that no extra for readers brings.
+    """
+    modules = Code(root)
+    reached = modules.reached(code)
+    imported = modules.libraries(code, reached) - {"numpy"}
+    brought = {extra: _packages(root, extra) for extra in EXTRAS}
+    if any(name.startswith("cnnref/nn/") for name in reached):
+        imported |= brought["nn"].keys()  # weights are packages too, which are read, not imported
+    everything = {name: found for extra in EXTRAS for name, found in brought[extra].items()}
+    if missing := imported - everything.keys():
+        raise NeedsError(
+            f"the code imports {', '.join(sorted(missing))}, and no extra in pyproject.toml for "
+            f"readers ({', '.join(EXTRAS)}) brings it"
+        )
+    combinations = itertools.chain.from_iterable(
+        itertools.combinations(EXTRAS, count) for count in range(len(EXTRAS) + 1)
+    )
+    sizes = {
+        extras: len(names)
+        for extras in combinations
+        if imported <= (names := set().union(*(brought[extra] for extra in extras)))
+    }
+    smallest = min(sizes, key=lambda extras: (sizes[extras], len(extras)))
+    return Needs(smallest, {name: everything[name] for name in sorted(imported)}, tuple(reached))
+
+
+@functools.cache
+def _packages(root: Path, extra: str) -> dict[str, str]:
+    """Return what an extra of `pyproject.toml` brings: requirements by their names in `import`."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found: dict[str, str] = {}
+    for requirement in project["optional-dependencies"][extra]:
+        if own := re.fullmatch(rf"{project['name']}\[(.+)\]", requirement):
+            for other in own[1].split(","):
+                found |= _packages(root, other)
+        else:
+            name = re.match(r"[\w.-]+", requirement)[0]  # type: ignore[index]
+            found[_IMPORTED_AS.get(name, name.replace("-", "_"))] = requirement
+    return found
+
+
+def install(extras: tuple[str, ...], repository: str) -> str:
+    """Return the command that installs cnnref with some extras.
+
+    Args:
+        extras: Which.
+        repository: The address of the repository. If it is empty, the command is for a shell in a
+            copy of the repository.
+    """
+    brackets = f"[{','.join(extras)}]" if extras else ""
+    what = f"cnnref{brackets} @ git+{repository}" if repository else f".{brackets}"
+    return f'pip install "{what}"'
+
+
+def code_of(markdown: str) -> str:
+    """Return all the Python code of a page that is run."""
+    chains = fences.parse(markdown).chains
+    return "\n".join(chain.code for chain in chains if chain.syntax == "python")
+
+
+def with_line(page: str, code: str, root: Path, repository: str) -> str:
+    """Put a line that says what the code on a page needs before its first block that is not folded.
+
+    Args:
+        page: The HTML of the page.
+        code: All Python code on the page.
+        root: The root of the repository.
+        repository: The address of the repository, or an empty string.
+
+    Raises:
+        NeedsError: If the code imports a package that no extra for readers brings.
+    """
+    blocks = [found.start() for found in re.finditer(re.escape(_CODE_BLOCK), page)]
+    if not blocks:
+        return page
+    open_at = [page.count("<details", 0, at) == page.count("</details>", 0, at) for at in blocks]
+    place = blocks[open_at.index(True)] if True in open_at else page.index("<details")
+    wanted = needs(code, root)
+    command = f"<code>{html.escape(install(wanted.extras, repository), quote=False)}</code>"
+    where = "" if repository else ", in a copy of the repository"
+    line = f"To run the code on this page: {command}{where}."
+    if wanted.experiments:
+        line += " Code that imports <code>experiments</code> runs in a copy of the repository."
+    return f'{page[:place]}<p class="cnnref-needs" data-search-exclude>{line}</p>\n{page[place:]}'
