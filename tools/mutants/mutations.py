@@ -35,6 +35,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 OPPOSITES = [("min", "max"), ("any", "all"), ("minimum", "maximum"), ("floor", "ceil")]
 OPPOSITES += [("argmin", "argmax"), ("zeros", "ones"), ("amin", "amax"), ("append", "extend")]
+SILENT = {"strict", "copy"}
+"""Keyword arguments that guard or speed up, and change no result."""
 NAMES = dict(OPPOSITES) | {right: left for left, right in OPPOSITES}
 
 
@@ -49,7 +51,7 @@ class Mutant:
         before: The statement, as `ast.unparse` writes it.
         after: The changed statement.
         nth: How many mutants with the same text come before this one.
-        source: The whole module with the change.
+        place: Where in the syntax tree it is, and which of the changes there.
     """
 
     file: str
@@ -146,7 +148,7 @@ class _Spot:
             yield ast.Continue() if isinstance(node, ast.Break) else ast.Break()
         elif isinstance(node, ast.Call):
             for i, keyword in enumerate(node.keywords):
-                if keyword.arg:
+                if keyword.arg and keyword.arg not in SILENT:
                     yield _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]])
         elif isinstance(node, ast.Name | ast.Attribute) and self.field == "func":
             name = "id" if isinstance(node, ast.Name) else "attr"
@@ -191,6 +193,8 @@ def _spots(tree: ast.Module) -> Iterator[_Spot]:
                     continue
                 around = node if isinstance(node, ast.stmt) else statement
                 inner = where
+                if isinstance(node, ast.keyword) and node.arg in SILENT:
+                    continue
                 if isinstance(node, ast.FunctionDef | ast.ClassDef):
                     inner = f"{where}.{node.name}".lstrip(".")
                 raising = in_raise or isinstance(node, ast.Raise)
