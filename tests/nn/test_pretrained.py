@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 import cnnref
-from cnnref.networks.layers import Layer, walk
+from cnnref.networks.layers import Branches, Layer, walk
 from cnnref.nn import pretrained
 from cnnref.nn.pretrained import _efficientnet, _squeezenet, _weights
 from cnnref.nn.pretrained._weights import load_arrays, read_checked
@@ -317,6 +317,14 @@ def test_layer_lists_have_the_shapes_of_the_network(model):
             assert shape == tuple(x.shape[1:]), name
     *_, (_, _, shape) = walk(lists["classifier"], shape)
     assert shape == (1000,)
+
+
+def test_layer_lists_pass_the_input_around_the_blocks_that_add_it():
+    # EfficientNet-Lite0 repeats its seven kinds of block 1, 2, 2, 3, 3, 4 and 1 times. The first of
+    # each kind changes the size or the channels, so only the repetitions can add their input.
+    lists = pretrained.layer_lists(pretrained.efficientnet_lite0(weights=False))
+    around = {name: sum(isinstance(one, Branches) for one in lists[name]) for name in lists}
+    assert sum(around.values()) == 0 + 1 + 1 + 2 + 2 + 3 + 0, around
 
 
 def test_cost_of_the_layer_lists_is_counted_by_torch(model):
