@@ -1,7 +1,7 @@
-"""A network as a list of layers: its shapes, its cost and what its cells see. NumPy alone.
+"""A network as a list of layers: its shapes, cost and receptive fields. Needs only NumPy.
 
-Nothing here computes on an image. A layer knows its settings and no weights. The functions `cost`
-and `receptive_field` are names of `cnnref`.
+Nothing here computes on an image. A layer has settings but no weights. Import the functions `cost`
+and `receptive_field` from `cnnref`.
 """
 
 from cnnref.networks.layers import (

@@ -1,4 +1,4 @@
-"""Rows of numbers as a table: plain text for a terminal, Markdown for a page or a notebook."""
+"""Tables of numbers as plain text for a terminal, or Markdown for a page or notebook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Row = Sequence[str]
 
 
 def to_text(head: Row, rows: Sequence[Row]) -> str:
-    """Write a table in columns: the first to the left, the others to the right."""
+    """Write a table with the first column aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = []
     for row in (head, *rows):
@@ -19,7 +19,7 @@ def to_text(head: Row, rows: Sequence[Row]) -> str:
 
 
 def to_markdown(head: Row, rows: Sequence[Row], last_is_total: bool = False) -> str:
-    """Write a table in Markdown: the first column to the left, the others to the right."""
+    """Write a Markdown table with the first column aligned left and the others right."""
     if last_is_total:
         rows = [*rows[:-1], [f"**{cell}**" if cell else "" for cell in rows[-1]]]
     rule = ["---", *["---:"] * (len(head) - 1)]
@@ -27,11 +27,11 @@ def to_markdown(head: Row, rows: Sequence[Row], last_is_total: bool = False) -> 
 
 
 def half(value: float) -> str:
-    """Write a number that is whole or a half."""
+    """Write a number that is an integer or an integer plus a half."""
     return f"{value:g}"
 
 
 def pair(values: tuple[float, float]) -> str:
-    """Write a (height, width) pair, as one number where both are equal."""
+    """Write a (height, width) pair, as one number if both are equal."""
     first, second = map(half, values)
     return first if first == second else f"{first} × {second}"

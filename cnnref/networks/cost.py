@@ -19,12 +19,12 @@ class LayerCost:
     Attributes:
         name: The layer's name, or its kind.
         layer: The layer itself.
-        input_shape: What comes in.
-        output_shape: What goes out.
-        parameters: Trained numbers.
-        macs: Multiply-adds of weights with inputs.
-        other_ops: Operations beside them, one an element; see `cost`.
-        activation_bytes: Memory of the output, and in a block of all outputs inside.
+        input_shape: Shape of the input.
+        output_shape: Shape of the output.
+        parameters: Number of trained parameters.
+        macs: Number of multiply-adds of weights with inputs.
+        other_ops: Number of other operations; see `cost`.
+        activation_bytes: Memory of the output and, in a block, of all outputs inside it.
         parts: The costs of the layers inside a block, path by path; empty for any other layer.
     """
 
@@ -40,12 +40,12 @@ class LayerCost:
 
     @property
     def flops(self) -> int:
-        """Two for each multiply-add: the product and the addition."""
+        """Two per multiply-add: the product and the addition."""
         return 2 * self.macs
 
     @property
     def leaves(self) -> tuple[LayerCost, ...]:
-        """This layer, or the layers inside a block, down to those that hold no other."""
+        """This layer or, if it is a block, all layers inside it that are not blocks."""
         if not self.parts:
             return (self,)
         return tuple(leaf for part in self.parts for leaf in part.leaves)
@@ -53,10 +53,10 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a network for one image, layer by layer and in total; it prints as a table.
+    """The cost of a network for one image, per layer and in total. It prints as a table.
 
     Attributes:
-        layers: One record a layer of the list.
+        layers: One record per layer of the list.
         input_shape: Shape of the image.
     """
 
@@ -65,37 +65,37 @@ class Cost:
 
     @cached_property
     def parameters(self) -> int:
-        """Trained numbers of all layers."""
+        """Number of trained parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-adds of all layers."""
+        """Number of multiply-adds of all layers."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def flops(self) -> int:
-        """Two for each multiply-add."""
+        """Two per multiply-add."""
         return 2 * self.macs
 
     @cached_property
     def other_ops(self) -> int:
-        """Operations beside the multiply-adds."""
+        """Number of operations other than multiply-adds."""
         return sum(layer.other_ops for layer in self.layers)
 
     @cached_property
     def activation_bytes(self) -> int:
-        """Memory of all layers' outputs, as training keeps them; the image itself not counted."""
+        """Memory of the outputs of all layers, which training keeps; the image is not counted."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
     def leaves(self) -> tuple[LayerCost, ...]:
-        """The layers of all blocks unfolded, those that hold no other."""
+        """All layers that are not blocks, including those inside blocks."""
         return tuple(leaf for layer in self.layers for leaf in layer.leaves)
 
     @property
     def output_shape(self) -> Shape:
-        """What the network gives."""
+        """Shape of the network's output."""
         return self.layers[-1].output_shape if self.layers else self.input_shape
 
     def _rows(self, only_weights: bool) -> list[list[str]]:
@@ -113,7 +113,7 @@ class Cost:
         """Write the cost as a Markdown table.
 
         Args:
-            only_weights: Leave out layers without parameters; the total still counts them.
+            only_weights: Leave out layers without parameters. The total still counts them.
         """
         return _tables.to_markdown(_HEAD, self._rows(only_weights), last_is_total=True)
 
@@ -132,21 +132,21 @@ def _row(name: str, shape: Shape | None, cost: LayerCost | Cost) -> list[str]:
 def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: int = 4) -> Cost:
     r"""Return what a network costs for one image, layer by layer.
 
-    A convolution with $O$ filters of $k_h \times k_w$ over $C$ channels in $g$ groups, giving a
-    map of $H \times W$, has
+    A convolution with $O$ filters of size $k_h \times k_w$ over $C$ channels in $g$ groups, whose
+    output is a map of $H \times W$, has
 
     $$\text{parameters} = O \left(\tfrac{C}{g}\, k_h k_w + 1\right), \qquad
     \text{MACs} = O\, H\, W \cdot \tfrac{C}{g}\, k_h k_w$$
 
-    and a fully connected layer is one with $H = W = k_h = k_w = 1$. A MAC is one product and one
-    addition, so it makes 2 FLOPs. Only products of weights with inputs are MACs. Beside them,
-    `other_ops` counts one a cell of the output for a bias, two for batch norm at test time, one
-    for an activation and for each map added in a sum, and one for each cell of each window of a
-    pooling (each cell of the map, if it is global).
+    and a fully connected layer is a convolution with $H = W = k_h = k_w = 1$. A MAC is one product
+    and one addition, so it counts as 2 FLOPs. Only products of weights with inputs are MACs.
+    `other_ops` counts what else is computed: per output cell, one operation for a bias, two for
+    batch norm at test time, one for an activation and one for each map added in a sum; and one
+    per cell of each pooling window (per cell of the map in global pooling).
 
-    Activations are the outputs of all layers, in bytes, as training keeps them for the backward
-    pass; `Flatten` has none of its own. Parameters are those that are trained: the running
-    statistics of batch norm are not.
+    Activations are the outputs of all layers, in bytes, which training keeps for the backward
+    pass. `Flatten` needs no memory of its own. Only trained parameters are counted, not the
+    running statistics of batch norm.
 
     Args:
         layers: The layers, first to last.
@@ -154,11 +154,11 @@ def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: 
         bytes_per_number: 4 for float32, 2 for half precision.
 
     Returns:
-        The cost; its fields are exact ints.
+        The cost. Its counts are exact ints.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If a layer cannot read the shape that reaches it; the message names the layer.
+        ValueError: If a layer cannot read the shape of its input. The message names the layer.
 
     Examples:
         >>> from cnnref.networks.layers import Conv, Flatten, Linear
@@ -185,7 +185,7 @@ def _costs(
             parts = tuple(
                 part for path in layer.paths for part in _costs(path, before, bytes_per_number)
             )
-            # A concatenation, too, is a new map beside the paths' own.
+            # The joined map is stored in addition to the outputs of the paths, concatenated or not.
             kept += sum(part.activation_bytes for part in parts)
         counts = layer.parameters(before), layer.macs(before), layer.other_ops(before)
         found.append(LayerCost(layer.label, layer, before, after, *counts, kept, parts))

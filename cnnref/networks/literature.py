@@ -1,13 +1,14 @@
-"""Networks of the literature, as lists of layers: their settings, written once.
+"""Networks from the literature as lists of layers.
 
-Dropout and the local response normalisation of AlexNet are left out: they have no parameters and no
-multiply-adds, and change no shape and no receptive field.
+Dropout and AlexNet's local response normalisation are left out: they have no parameters and no
+multiply-adds and do not change shapes or receptive fields.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from cnnref._checks import as_choice
 from cnnref.networks.layers import (
     Activation,
     BatchNorm,
@@ -25,8 +26,8 @@ from cnnref.networks.layers import (
 def lenet5(classes: int = 10) -> list[Layer]:
     """Return LeNet-5 for images of 1×32×32, in the form used today.
 
-    The paper's own differs: its third layer joins only some of the maps, its pooling has trained
-    coefficients, and its output layer measures distances.
+    The original differs: its third layer reads only some of the maps per filter, its pooling has
+    trained coefficients, and its output layer measures distances.
 
     Args:
         classes: Number of outputs.
@@ -49,20 +50,19 @@ def lenet5(classes: int = 10) -> list[Layer]:
 def alexnet(version: Literal["one tower", "two towers"] = "one tower") -> list[Layer]:
     """Return AlexNet for images of 3×224×224.
 
-    Both versions pad the first convolution by two, as torchvision does, so that 224 pixels give a
-    map of 55×55. The paper draws that map in its Figure 2, and does not say how it is padded.
+    Both versions pad the first convolution by two, as torchvision does, so that an image of 224
+    pixels gives a map of 55×55. The paper shows that map in Figure 2 but does not mention padding.
 
     Args:
-        version: "one tower" is the later, narrower form without groups, which torchvision has.
-            "two towers" is that of the 2012 paper: the second, fourth and fifth convolution are
-            split in two groups, one for each GPU.
+        version: "one tower" is the later, narrower form without groups, which torchvision uses.
+            "two towers" is the form of the 2012 paper: the second, fourth and fifth convolutions
+            are split into two groups, one per GPU.
 
     Source:
         A. Krizhevsky, I. Sutskever and G. Hinton, ImageNet classification with deep convolutional
         neural networks, NeurIPS 2012, section 3.5; A. Krizhevsky, arXiv:1404.5997, for one tower.
     """
-    if version not in ("one tower", "two towers"):
-        raise ValueError(f"`version` ({version!r}) must be 'one tower' or 'two towers'")
+    as_choice(version, "version", ("one tower", "two towers"))
     one = version == "one tower"
     groups = 1 if one else 2
     filters = (64, 192, 384, 256, 256) if one else (96, 256, 384, 384, 256)
@@ -105,15 +105,15 @@ def resnet50(version: Literal["v1", "v1.5"] = "v1") -> list[Layer]:
     """Return ResNet-50 for images of 3×224×224.
 
     Args:
-        version: Where the first block of stages three to five takes its stride: "v1", the paper's,
-            in the first 1×1 convolution; "v1.5", torchvision's, in the 3×3 after it.
+        version: Where the first block of stages three to five has its stride: in the first 1×1
+            convolution ("v1", as in the paper) or in the 3×3 convolution ("v1.5", as in
+            torchvision).
 
     Source:
         K. He, X. Zhang, S. Ren and J. Sun, Deep residual learning for image recognition, 2015,
         arXiv:1512.03385, Table 1 and section 3.3.
     """
-    if version not in ("v1", "v1.5"):
-        raise ValueError(f"`version` ({version!r}) must be 'v1' or 'v1.5'")
+    as_choice(version, "version", ("v1", "v1.5"))
     layers: list[Layer] = [
         *_normalised(64, 7, stride=2, padding=3, name="conv1"),
         Activation(),
@@ -129,7 +129,7 @@ def resnet50(version: Literal["v1", "v1.5"] = "v1") -> list[Layer]:
 
 
 def _bottleneck(filters: int, stride: int, project: bool, version: str, name: str) -> Branches:
-    """Return 1×1, 3×3 and 1×1 with a shortcut; the last has four times the filters."""
+    """Return 1×1, 3×3 and 1×1 convolutions with a shortcut; the last has 4 times the filters."""
     early, late = (stride, 1) if version == "v1" else (1, stride)
     main = [
         *_normalised(filters, 1, stride=early, name="1×1, narrow"),
@@ -145,7 +145,7 @@ def _bottleneck(filters: int, stride: int, project: bool, version: str, name: st
 def _normalised(
     filters: int, kernel_size: int, stride: int = 1, padding: int = 0, *, name: str
 ) -> list[Layer]:
-    """Return a convolution with batch norm, whose shift takes the place of the bias."""
+    """Return a convolution and batch norm, whose shift replaces the bias."""
     return [Conv(filters, kernel_size, stride, padding, bias=False, name=name), BatchNorm()]
 
 

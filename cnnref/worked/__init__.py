@@ -1,4 +1,4 @@
-"""Derivations of results, step by step, as data; then as text, LaTeX or Markdown. NumPy alone.
+"""Step-by-step derivations of results, as data, text, LaTeX or Markdown. Needs only NumPy.
 
 Every derivation is a `Solution`: it has `to_text()`, `to_latex()` and `to_markdown()`, and a
 notebook displays it. Text counts rows, columns and channels from 1, as on paper; the data counts

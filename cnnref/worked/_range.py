@@ -1,4 +1,4 @@
-"""Integers that wrap: an operation lets them; a derivation may not, or its sums would be false."""
+"""Integer overflow: operations wrap, but a derivation that wrapped would print false sums."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cnnref._types import Array
 
 
 def magnitudes(array: Array) -> npt.NDArray[np.float64]:
-    """Return absolute values as floats: their sums bound every partial sum of the numbers."""
+    """Return absolute values as floats. Their sums bound every partial sum of the numbers."""
     return np.abs(array.astype(np.float64))
 
 
 def refuse_wrapping(names: str, dtype: np.dtype[Any], bounds: Array) -> None:
-    """Refuse integers whose products or sums may not fit in their dtype.
+    """Refuse integers whose products or sums may not fit into their dtype.
 
     Args:
         names: The arguments that hold them, for the message.

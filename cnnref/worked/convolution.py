@@ -39,7 +39,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class ChannelStep:
-    """What one channel gives to one output cell. All indices count from 0.
+    """The contribution of one channel to one output cell. All indices count from 0.
 
     Attributes:
         channel: Index of the input channel.
@@ -64,7 +64,7 @@ class ChannelStep:
 
 @dataclass(frozen=True, eq=False)
 class OutputCell:
-    """One cell of the output, with all that went into it. All indices count from 0.
+    """One cell of the output and how it was computed. All indices count from 0.
 
     Attributes:
         image: Index of the image in the batch.
@@ -89,8 +89,8 @@ class OutputCell:
 class ConvolutionDerivation(CellSolution[OutputCell]):
     """The derivation of a convolution, cell by cell; make one with `convolution`.
 
-    Cells are computed when they are asked for, so a large input costs nothing until then. Iterating
-    yields every cell, image by image, filter by filter, row by row; `len` is the number of cells.
+    Cells are computed on request, so a large input costs nothing until then. Iterating yields
+    every cell, image by image, filter by filter, row by row; `len` is the number of cells.
 
     Attributes:
         input: Images, shape (N, C, H, W).
@@ -104,7 +104,7 @@ class ConvolutionDerivation(CellSolution[OutputCell]):
         padded: The padded images, shape (N, C, top + H + bottom, left + W + right).
         is_padding: True where a pixel of `padded` is padding, shape of its last two axes.
         output_size: Height and width of the output.
-        batched: Whether the given input had a batch axis; the output has one then.
+        batched: Whether the input had a batch axis; the output then has one too.
     """
 
     cell_names: ClassVar = ("image", "filter", "row", "column")
@@ -129,7 +129,7 @@ class ConvolutionDerivation(CellSolution[OutputCell]):
 
     @cached_property
     def output(self) -> Array:
-        """The whole output, shape (N, O, oH, oW), or (O, oH, oW) when the input had no batch axis.
+        """The whole output, shape (N, O, oH, oW), or (O, oH, oW) if the input had no batch axis.
 
         It is computed from this derivation's own windows and products, in the same order as each
         cell, so it equals the cells' totals to the last bit.
@@ -150,12 +150,12 @@ class ConvolutionDerivation(CellSolution[OutputCell]):
         return output if self.batched else output[0]
 
     def _taps(self, axis: int, tap: int) -> slice:
-        """Return where one tap of the filter lands, for all the windows along an axis."""
+        """Return where one tap of the filter reads, for all windows along an axis."""
         start, step = tap * self.dilation[axis], self.stride[axis]
         return slice(start, start + step * (self.output_size[axis] - 1) + 1, step)
 
     def channels_of(self, filter: int) -> range:
-        """Return the input channels that a filter reads: those of its group."""
+        """Return the input channels that a filter reads, those of its group."""
         count = self.weight.shape[1]
         group = filter // (len(self.weight) // self.groups)
         return range(group * count, (group + 1) * count)
@@ -198,22 +198,21 @@ class ConvolutionDerivation(CellSolution[OutputCell]):
     ) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
-        Rows, columns, channels, filters and images are counted from 1 in what is written, as on
-        paper.
+        The text counts rows, columns, channels, filters and images from 1, as on paper.
 
         Args:
-            cells: Only these cells, each (filter, row, column) or (image, filter, row, column),
-                from 0, and no closing matrix of the output. None: all of them, in order, and the
-                output at the end.
-            max_cells: Cells written at most, when `cells` is None: the first ones and the last,
-                with a line that says how many are left out. The same holds for the closing
-                matrices.
-            max_size: Rows and columns of a matrix written at most; dots stand for the others.
-            max_channels: Channels of a cell written out at most; the others stand in one line with
-                their sum.
+            cells: The cells to write, each (filter, row, column) or (image, filter, row, column),
+                counted from 0. None writes all cells in order, and the output at the end.
+            max_cells: Largest number of cells to write if `cells` is None: the first ones and the
+                last, with a line that says how many are left out. It also limits the number of
+                matrices at the end.
+            max_size: Largest number of rows and columns to write; dots replace the others.
+            max_channels: Largest number of channels to write out per cell; the sum of the others
+                is on one line.
 
         Raises:
-            ValueError: If a limit is under 2, or a cell has not 3 or 4 indices.
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If a limit is less than 2, or a cell does not have 3 or 4 indices.
             IndexError: If a cell is outside the output.
         """
         layout = _Layout(self, max_size, max_channels)
@@ -247,7 +246,7 @@ def convolution(
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         weight: Filters, shape (O, C / groups, kH, kW).
-        bias: One number a filter, shape (O,), or None.
+        bias: One number per filter, shape (O,), or None.
         stride: Step of the window in pixels, an int or a (height, width) pair.
         padding: An int, a pair, `"valid"`, `"same"` (stride 1) or ((top, bottom), (left, right)).
         dilation: Distance between neighbouring cells that the filter reads, an int or a pair.
@@ -318,7 +317,7 @@ def convolution(
 
 
 def _spread(values: Array, read: Bools) -> Array:
-    """Put values at the cells that are read, as a dilated filter lies over its window."""
+    """Put values at the cells that a dilated filter reads, and zeros between them."""
     spread = np.zeros(read.shape, dtype=values.dtype)
     spread[read] = values.ravel()
     return spread
@@ -380,7 +379,7 @@ class _Layout(CellLayout[OutputCell]):
         return Term(label, self.show(total))
 
     def legend(self, blocks: Sequence[Block]) -> Iterator[Paragraph]:
-        """Explain, before the blocks, the marks that they use and what is not written out."""
+        """Explain the marks in the blocks and what is not written out."""
         ledgers = [
             ledger
             for block in blocks

@@ -50,11 +50,11 @@ class ConvolutionMatrixDerivation(Solution):
         padding: ((top, bottom), (left, right)).
         dilation: (down, right).
         output_size: Height and width of the output.
-        columns: The windows, one a column, shape (C · kH · kW, oH · oW).
+        columns: The windows, one per column, shape (C · kH · kW, oH · oW).
         is_padding: True where a cell of `columns` is padding.
-        rows: The filters, one a row, shape (O, C · kH · kW).
+        rows: The filters, one per row, shape (O, C · kH · kW).
         matrix: The Toeplitz matrix, shape (O · oH · oW, C · H · W).
-        is_weight: True where a cell of `matrix` holds a weight, if only a weight of zero.
+        is_weight: True where a cell of `matrix` holds a weight, even a weight of zero.
     """
 
     input: Array
@@ -83,10 +83,11 @@ class ConvolutionMatrixDerivation(Solution):
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
         Args:
-            max_size: Rows and columns of a matrix written at most; dots stand for the others.
+            max_size: Largest number of rows and columns to write; dots replace the others.
 
         Raises:
-            ValueError: If the limit is under 2.
+            TypeError: If the limit is not an integer.
+            ValueError: If the limit is less than 2.
         """
         as_int(max_size, "max_size", 2)
         columns = Matrix.of(self.columns, padding=self.is_padding, max_size=max_size)
@@ -190,7 +191,7 @@ def convolution_matrix(
     """
     a = check_conv2d(input, weight, None, stride, padding, dilation, 1)
     if len(a.input) != 1:
-        raise ValueError(f"`input` must hold one image, not {len(a.input)}")
+        raise ValueError(f"`input` holds {len(a.input)} images, but must hold one")
     settings: dict[str, Any] = dict(stride=a.stride, padding=a.padding, dilation=a.dilation)
     size, kernel = a.input.shape[2:], a.weight.shape[2:]
     if a.dtype.kind in "iu":
@@ -213,9 +214,9 @@ def convolution_matrix(
 
 
 def _dot_product(row: Array, column: Array, total: Any) -> Iterator[Equation]:
-    """Write the first cell of the product out; a minus of either factor goes before the term.
+    """Write out the first cell of the product, with the sign of each term before it.
 
-    Nothing is written if a number is rounded, which may be one that a long matrix does not show.
+    Nothing is written if a number is rounded: the rounded numbers may not add up to the total.
     """
     numbers = [show(value) for value in (*row, *column, total)]
     if any(shown.rounded for shown in numbers):

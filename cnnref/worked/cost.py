@@ -29,18 +29,18 @@ _BYTES = 4  # of a float32
 
 @dataclass(frozen=True)
 class CostDerivation(Solution):
-    """The derivation of what one layer costs for one image; make one with `cost`.
+    """The derivation of the cost of one layer for one image; make one with `cost`.
 
     Attributes:
         name: The layer's name, or its kind.
-        input_shape: What comes in.
-        output_shape: What goes out.
+        input_shape: Shape of the input.
+        output_shape: Shape of the output.
         kernel_size: (height, width) of a filter; None for a fully connected layer.
         groups: Number of groups of channels; 1 for a fully connected layer.
         has_bias: Whether each filter has a bias.
         weights_each: Weights of one filter, which is the number of products in an output cell.
         parameters: Weights and biases of all filters.
-        macs: Multiply-adds.
+        macs: Number of multiply-adds.
         activation_bytes: Memory of the output in float32.
     """
 
@@ -57,7 +57,7 @@ class CostDerivation(Solution):
 
     @property
     def flops(self) -> int:
-        """Two for each multiply-add: the product and the addition."""
+        """Two per multiply-add: the product and the addition."""
         return 2 * self.macs
 
     def document(self) -> Document:
@@ -131,14 +131,14 @@ class CostDerivation(Solution):
 
 
 def cost(layer: Layer, input_shape: Sequence[int]) -> CostDerivation:
-    r"""Derive what a convolution or a fully connected layer costs for one image.
+    r"""Derive the cost of a convolution or a fully connected layer for one image.
 
     $$\text{parameters} = O \left(\tfrac{C}{g}\, k_h k_w + 1\right), \qquad
     \text{MACs} = O\, H\, W \cdot \tfrac{C}{g}\, k_h k_w$$
 
     Args:
         layer: A `Conv` or a `Linear`; other layers have no weights to multiply with.
-        input_shape: What it reads: (C, H, W), or (features,).
+        input_shape: Shape of its input: (C, H, W), or (features,).
 
     Returns:
         The derivation: its numbers as fields, and `to_text`, `to_latex`, `to_markdown`.

@@ -1,4 +1,4 @@
-r"""The worked solution of a convolution's gradients: to the input, the weight and the bias."""
+r"""The worked solution of a convolution's gradients with respect to input, weight and bias."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._checks import as_int
+from cnnref._checks import as_choice, as_int, shown
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops.convolution import Conv2dArguments, check_conv2d
 from cnnref.ops.gradients import (
@@ -43,14 +43,14 @@ class GradientsDerivation(Solution):
     Attributes:
         arguments: The convolution's arguments in their normal form: `input`, `weight`, `stride`,
             `padding`, `dilation`, `groups`, `output_size`, `dtype`, `batched`.
-        output_grad: The gradient to the output, shape (N, O, oH, oW).
+        output_grad: The gradient with respect to the output, shape (N, O, oH, oW).
     """
 
     arguments: Conv2dArguments
     output_grad: Array
 
     def input_cell(self, *, row: int, column: int, channel: int = 0, image: int = 0) -> SummedCell:
-        """Derive the gradient to one pixel: a product for each output cell that read it.
+        """Derive the gradient with respect to one pixel: one product per output cell that read it.
 
         The first factor of a contribution is at that index of the weight, the second of
         `output_grad`. All indices count from 0.
@@ -77,10 +77,10 @@ class GradientsDerivation(Solution):
     def weight_cell(
         self, *, row: int, column: int, filter: int = 0, channel: int = 0
     ) -> SummedCell:
-        """Derive the gradient to one weight: a product for each pixel that it was multiplied by.
+        """Derive the gradient with respect to one weight: one product per pixel it met.
 
         The first factor of a contribution is at that index of the input, the second of
-        `output_grad`. Where the weight met padding there is nothing. All indices count from 0.
+        `output_grad`. Padding contributes nothing. All indices count from 0.
 
         Raises:
             TypeError: If an index is not an integer.
@@ -107,7 +107,7 @@ class GradientsDerivation(Solution):
 
     @cached_property
     def input_grad(self) -> Array:
-        """The gradient to the input; its cells are the totals of `input_cell`."""
+        """The gradient with respect to the input: the totals of `input_cell`."""
         grad = np.empty(self.arguments.input.shape, self.arguments.dtype)
         for index in np.ndindex(*grad.shape):
             grad[index] = self._input_cell_at(index).total
@@ -115,7 +115,7 @@ class GradientsDerivation(Solution):
 
     @cached_property
     def weight_grad(self) -> Array:
-        """The gradient to the weight; its cells are the totals of `weight_cell`."""
+        """The gradient with respect to the weight: the totals of `weight_cell`."""
         grad = np.empty(self.arguments.weight.shape, self.arguments.dtype)
         for index in np.ndindex(*grad.shape):
             grad[index] = self._weight_cell_at(index).total
@@ -123,7 +123,7 @@ class GradientsDerivation(Solution):
 
     @cached_property
     def bias_grad(self) -> Array:
-        """The gradient to the bias: the output gradient summed, filter by filter."""
+        """The gradient with respect to the bias: the output gradient, summed per filter."""
         return conv2d_bias_grad(self.output_grad)
 
     def _input_cell_at(self, index: Index) -> SummedCell:
@@ -142,16 +142,17 @@ class GradientsDerivation(Solution):
     ) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
-        Rows, columns and channels are counted from 1 in what is written, as on paper.
+        The text counts rows, columns and channels from 1, as on paper.
 
         Args:
             parts: Which gradients to write: any of "input", "weight" and "bias".
-            max_cells: Cells of a gradient written at most: the first ones and the last.
-            max_size: Rows and columns of a matrix written at most; dots stand for the others.
-            max_terms: Terms of a sum written at most.
+            max_cells: Largest number of cells to write per gradient: the first ones and the last.
+            max_size: Largest number of rows and columns to write; dots replace the others.
+            max_terms: Largest number of terms to write in a sum.
 
         Raises:
-            ValueError: If a limit is under 2, or there is no part of that name.
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If a limit is less than 2, or there is no part of that name.
         """
         writer = Writer(max_size, max_terms)
         as_int(max_cells, "max_cells", 2)
@@ -160,11 +161,11 @@ class GradientsDerivation(Solution):
             "weight": self._weight_section,
             "bias": self._bias_section,
         }
+        if not isinstance(parts, (list, tuple)):
+            raise TypeError(f"`parts` ({shown(parts)}) must be a list of strings")
         blocks: list[Block] = []
         for part in parts:
-            if part not in sections:
-                raise ValueError(f"`parts` ({parts!r}) may name {', '.join(map(repr, sections))}")
-            blocks += sections[part](writer, max_cells)
+            blocks += sections[as_choice(part, "parts", sections)](writer, max_cells)
         return Document((*([ROUNDED_WITH_SIGN] if writer.rounded else []), *blocks))
 
     def _input_section(self, writer: Writer, limit: int) -> list[Block]:
@@ -225,7 +226,7 @@ class GradientsDerivation(Solution):
 
 
 def _named(index: Index, shape: Index, names: Sequence[str]) -> str:
-    """Name the image or filter and the channel of an index, where there are several."""
+    """Name the image or filter and the channel of an index if there are several."""
     return ", ".join(
         f"{name} {place + 1}"
         for place, size, name in zip(index[:2], shape, names, strict=False)
@@ -242,16 +243,17 @@ def gradients(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> GradientsDerivation:
-    r"""Derive the gradients of a convolution, cell by cell, from the gradient to its output.
+    r"""Derive the gradients of a convolution, cell by cell, from the gradient of its output.
 
-    Every output cell is a sum of products, so by the chain rule each product passes the cell's
-    gradient to the pixel, times the weight, and to the weight, times the pixel; the bias gets it
-    as it is.
+    Each output cell is a sum of products. By the chain rule, each product passes the gradient of
+    the cell to the pixel, multiplied by the weight, and to the weight, multiplied by the pixel.
+    The bias receives it unchanged.
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         weight: Filters, shape (O, C / groups, kH, kW).
-        output_grad: Gradient of the loss to the output, shape (N, O, oH, oW) or (O, oH, oW).
+        output_grad: Gradient of the loss with respect to the output, shape (N, O, oH, oW) or
+            (O, oH, oW).
         stride: As for `conv2d`.
         padding: As for `conv2d`.
         dilation: As for `conv2d`.

@@ -1,4 +1,4 @@
-"""What the layouts of derivations share: matrices, numbers, titles, cards, the closing output."""
+"""Layouts that derivations share: matrices, numbers, titles, cards and the output at the end."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ ROUNDED_WITH_SIGN = Paragraph(
 
 
 class Layout:
-    """Writes parts of a document and remembers whether it rounded a number.
+    """Writes parts of a document and records whether it rounded a number.
 
     Args:
-        max_size: Rows and columns of a matrix written at most; dots stand for the others.
+        max_size: Largest number of rows and columns to write; dots replace the others.
 
     Raises:
         TypeError: If the limit is not an integer.
-        ValueError: If it is less than 2: the first and the last row are always written.
+        ValueError: If the limit is less than 2, for the first and the last row.
     """
 
     def __init__(self, max_size: int) -> None:
         self.max_size = as_int(max_size, "max_size", 2)
-        self.rounded = False  # set as soon as one number of the document is
+        self.rounded = False  # True once a number has been rounded
 
     def matrix(
         self,
@@ -56,20 +56,20 @@ class Layout:
         padding: npt.NDArray[np.bool_] | None = None,
         unread: npt.NDArray[np.bool_] | None = None,
     ) -> Matrix:
-        """Return a matrix to be shown, elided beyond the largest size."""
+        """Return a matrix to show, with rows and columns beyond the limit left out."""
         matrix = Matrix.of(values, padding=padding, unread=unread, max_size=self.max_size)
         self.rounded |= matrix.rounded
         return matrix
 
     def show(self, value: Any) -> Shown:
-        """Return a number to be shown."""
+        """Return a number to show."""
         shown = show(value)
         self.rounded |= shown.rounded
         return shown
 
 
 class CellLayout(Layout, Generic[Cell]):
-    """Writes the cells of an output with several images and channels, counted from 1.
+    """Writes the cells of an output, counting images, channels, rows and columns from 1.
 
     Args:
         result: The solution whose cells are written.
@@ -82,22 +82,20 @@ class CellLayout(Layout, Generic[Cell]):
 
     @abstractmethod
     def card(self, cell: Cell) -> Card:
-        """Return a cell's derivation."""
+        """Return the derivation of a cell."""
 
     def cells(self, chosen: Sequence[Sequence[int]] | None, limit: int) -> list[Block]:
-        """Write the chosen cells; without a choice, the first ones, the last and the output."""
+        """Write the chosen cells or, without a choice, the first ones, the last and the output."""
         limit = as_int(limit, "max_cells", 2)
-        derive = self.result.cell_at
         if chosen is not None:
-            return [Grid(tuple(self.card(derive(index)) for index in chosen))]
-        # One row of cards, broken by a sentence where cells are left out.
+            return [Grid(tuple(map(self.card, self.result.cells_at(chosen))))]
+        # One row of cards, interrupted by a sentence where cells are left out.
         blocks: list[Block] = []
         cards: list[Card] = []
         for i in kept(len(self.result), limit):
             if i is not None:
-                cards.append(
-                    self.card(derive([int(n) for n in np.unravel_index(i, self.result.shape)]))
-                )
+                index = [int(n) for n in np.unravel_index(i, self.result.shape)]
+                cards.append(self.card(self.result.cell_at(index)))
                 continue
             left_out = len(self.result) - limit
             words = "cell" if left_out == 1 else "cells"
@@ -106,12 +104,12 @@ class CellLayout(Layout, Generic[Cell]):
         return [*blocks, Grid(tuple(cards)), *self.outputs(limit)]
 
     def title(self, image: int, channel: int, row: int, column: int) -> str:
-        """Return where a cell is; image and channel are named if there are several."""
+        """Return the place of a cell; its image and channel are named if there are several."""
         words = f"{self._prefix(image, channel)}row {row + 1}, column {column + 1}"
         return words[0].upper() + words[1:]
 
     def outputs(self, limit: int) -> Iterator[Block]:
-        """Close with the whole output, one matrix per channel, at most ``limit`` of them."""
+        """Write the whole output, one matrix per channel and at most ``limit`` matrices."""
         images, channels = self.result.shape[:2]
         output = np.reshape(self.result.output, self.result.shape)
         count = images * channels

@@ -1,7 +1,7 @@
-r"""Numbers as a worked solution shows them: short, and honest about rounding.
+r"""Numbers as worked solutions show them: short, with rounding made visible.
 
-A number is turned into text once. Whether a sum "adds up" is then decided on those texts, in exact
-fractions, because the reader can check only what stands on the paper.
+A number is turned into text once. Whether a sum adds up is decided from those texts, in exact
+fractions, because the reader can check only what is written.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 
 DECIMALS = 4
-"""Decimals shown at most; a number that needs more is rounded."""
+"""Largest number of decimals shown; a number with more is rounded."""
 
-_SMALLEST, _LARGEST = 1e-3, 1e9  # outside these, a float is shown as mantissa and exponent
+_SMALLEST, _LARGEST = 1e-3, 1e9  # beyond these, a float is shown as mantissa and exponent
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A number as it is written.
+    """A number and its text.
 
     Attributes:
         text: The digits, such as ``-12``, ``0.25`` or ``1.5e-7``; ``inf`` and ``nan`` as they are.
-        rounded: True when the text is not the shortest exact form of the number.
+        rounded: True if the text is not exact.
     """
 
     text: str
@@ -49,11 +49,11 @@ def _scientific(value: float) -> str:
 def show(value: Any) -> Shown:
     r"""Write a real number: integers exactly, floats with at most four decimals.
 
-    Floats smaller in size than $10^{-3}$ or from $10^9$ on are written with an exponent, so that a
-    number other than zero never shows as 0.
+    Floats with an absolute value below $10^{-3}$ or from $10^9$ up have an exponent, so that only
+    zero is shown as 0.
 
     Args:
-        value: A real number, of Python or NumPy.
+        value: A real number from Python or NumPy.
 
     Returns:
         The text, and whether it is rounded.
@@ -88,9 +88,9 @@ _read = functools.lru_cache(maxsize=4096)(Fraction)
 
 
 def adds_up(terms: Iterable[Shown], total: Shown) -> bool:
-    """Say whether the shown terms add up to the shown total, exactly.
+    """Return whether the shown terms add up to the shown total exactly.
 
-    Sums with an infinity or nan have no exact form; they count as right.
+    Sums with an infinity or nan have no exact form, so they count as exact.
 
     Examples:
         >>> adds_up([show(0.1), show(0.2)], show(0.1 + 0.2))
@@ -102,7 +102,7 @@ def adds_up(terms: Iterable[Shown], total: Shown) -> bool:
 
 
 def multiplies_to(factors: Iterable[Shown], product: Shown) -> bool:
-    """Say whether the product of the shown factors is the shown product, exactly."""
+    """Return whether the product of the shown factors is exactly the shown product."""
     return _holds(factors, product, product=True)
 
 

@@ -1,4 +1,4 @@
-r"""The worked solution of an output shape: the formula carried out, and what is never read."""
+r"""The worked solution of an output shape: the formula with its numbers, and unread pixels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from cnnref.worked.document import (
 )
 from cnnref.worked.solution import Solution
 
-_NAMES_SHOWN = 8  # rows or columns named one by one in a sentence; of more, the first and the last
+_NAMES_SHOWN = 8  # rows or columns named in a sentence; of more, the first ones and the last
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class AxisSteps:
         kernel_size: Filter size k.
         dilation: Dilation d.
         stride: Stride s.
-        numerator: n + padding - d (k - 1) - 1: how far the first window can move.
+        numerator: n + padding - d (k - 1) - 1, which is how far the first window can move.
         quotient: The numerator divided by the stride, rounded down.
-        remainder: What the floor drops: pixels after the last window.
+        remainder: The pixels after the last window, which rounding down drops.
         result: quotient + 1, the output size.
         unread: Input rows or columns that no window reads, from 0.
         unread_before: Padding rows or columns before the input that no window reads, from 0 at the
@@ -131,7 +131,7 @@ class OutputShapeDerivation(Solution):
         return self.horizontal.unread
 
     def unread_sentences(self) -> tuple[str, ...]:
-        """Say in words what no window reads, counting rows and columns from 1."""
+        """Describe what no window reads, counting rows and columns from 1."""
         rows = tuple(_unread("row", ("above", "below"), self.vertical))
         columns = tuple(_unread("column", ("on the left", "on the right"), self.horizontal))
         if not rows and not columns:
@@ -204,7 +204,7 @@ def output_shape(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> OutputShapeDerivation:
-    r"""Derive the shape of a convolution's output, and say which input pixels are never read.
+    r"""Derive the shape of a convolution's output and list the input pixels that are never read.
 
     Along each axis
 
@@ -284,7 +284,7 @@ def _plus_one(term: Expression) -> Expression:
 
 
 def _numbers(name: str, axis: AxisSteps) -> Equation:
-    """Put the numbers into the formula and carry it out, one step a line."""
+    """Put the numbers into the formula and compute it, one step per line."""
     values = (
         axis.size, axis.padding_before, axis.padding_after, axis.dilation, axis.kernel_size,
         axis.stride,
@@ -302,7 +302,7 @@ def _numbers(name: str, axis: AxisSteps) -> Equation:
 
 
 def _decimal(numerator: int, denominator: int) -> str:
-    """Write a fraction as a decimal of at most two places, cut off with dots where it goes on."""
+    """Write a fraction with at most two decimals, followed by dots if there are more."""
     hundredths, rest = divmod(100 * numerator, denominator)
     whole, places = divmod(hundredths, 100)
     if rest:
@@ -315,7 +315,7 @@ def _s(count: int) -> str:
 
 
 def _unread(name: str, sides: tuple[str, str], axis: AxisSteps) -> Iterator[str]:
-    """Yield sentences on the rows or columns that no window reads: padding, gaps, then the end."""
+    """Yield sentences about unread rows or columns: in the padding, in gaps, then at the end."""
     dropped = [i for i in axis.unread if i >= axis.size - _trailing(axis)]
     gaps = [i + 1 for i in axis.unread if i not in dropped]
     for count, unread, side in (
@@ -344,7 +344,7 @@ def _unread(name: str, sides: tuple[str, str], axis: AxisSteps) -> Iterator[str]
 
 
 def _trailing(axis: AxisSteps) -> int:
-    """Return how many input rows or columns lie after everything the last window reads."""
+    """Return the number of input rows or columns after those that the last window reads."""
     last_read = axis.quotient * axis.stride + axis.dilation * (axis.kernel_size - 1)
     return max(0, axis.padding_before + axis.size - 1 - last_read)
 

@@ -1,4 +1,4 @@
-r"""The worked solution of a pooling: each output cell from its window, the largest or the mean."""
+r"""The worked solution of pooling: each output cell is the largest number or mean of a window."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnref._checks import as_images
+from cnnref._dtypes import sum_dtype
 from cnnref._types import Array, ConvPadding, IntOrPair
 from cnnref.ops import pooling
 from cnnref.ops._windows import Windows, pooling_windows
@@ -48,8 +49,8 @@ class PooledCell:
         channel: Index of the channel, the same in the input and the output.
         row: Row of the output.
         column: Column of the output.
-        window: The whole window, shape (rH, rW), with reach r = dilation (k - 1) + 1; 0 where it
-            does not lie on the image.
+        window: The whole window, shape (rH, rW), with reach r = dilation (k - 1) + 1; 0 outside
+            the image.
         read: True where the window reads a pixel of the image, shape (rH, rW).
         padded: True where it reads a cell of the padding, shape (rH, rW).
         value: The cell's value.
@@ -70,9 +71,9 @@ class MaxPooledCell(PooledCell):
     """One cell of max pooling.
 
     Attributes:
-        winner: Row and column, in the window, of the pixel that is largest: of equal ones the
-            first, of several NaN the last.
-        equals: How many pixels of the window are as large as the winner.
+        winner: Row and column, in the window, of the largest pixel: the first one if there is a
+            tie, the last one among several NaN.
+        equals: Number of pixels of the window that are as large as the winner.
     """
 
     winner: tuple[int, int]
@@ -85,7 +86,7 @@ class AvgPooledCell(PooledCell):
 
     Attributes:
         sum: The sum of the pixels read, added row by row.
-        divisor: What the sum is divided by.
+        divisor: The number that the sum is divided by.
     """
 
     sum: Any
@@ -97,16 +98,16 @@ Cell = TypeVar("Cell", bound=PooledCell)
 
 @dataclass(frozen=True, eq=False)
 class PoolingDerivation(CellSolution[Cell]):
-    """The derivation of a pooling, cell by cell; make one with `max_pool2d` or `avg_pool2d`.
+    """The derivation of pooling, cell by cell; make one with `max_pool2d` or `avg_pool2d`.
 
-    Cells are computed when they are asked for. Iterating yields every cell, image by image, channel
-    by channel, row by row; `len` is the number of cells.
+    Cells are computed on request. Iterating yields every cell, image by image, channel by channel,
+    row by row; `len` is the number of cells.
 
     Attributes:
         input: Images, shape (N, C, H, W).
         windows: Where the windows lie: kernel size, stride, padding, dilation, output size.
-        batched: Whether the given input had a batch axis; the output has one then.
-        pooled: The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis.
+        batched: Whether the input had a batch axis; the output then has one too.
+        pooled: The whole output, shape (N, C, oH, oW), or (C, oH, oW) without a batch axis.
     """
 
     cell_names: ClassVar = ("image", "channel", "row", "column")
@@ -118,7 +119,7 @@ class PoolingDerivation(CellSolution[Cell]):
 
     @property
     def output(self) -> Array:
-        """The whole output, shape (N, C, oH, oW), or (C, oH, oW) without batch axis."""
+        """The whole output, shape (N, C, oH, oW), or (C, oH, oW) without a batch axis."""
         return self.pooled
 
     @property
@@ -144,7 +145,7 @@ class PoolingDerivation(CellSolution[Cell]):
             inside = (place >= 0) & (place < w.input_size[axis])
             before, after = w.padding[axis]
             framed = (place >= -before) & (place < w.input_size[axis] + after)
-            # Dilated, the window reads every d-th cell of its reach.
+            # A dilated window reads every d-th cell of its reach.
             taps = np.arange(reach) % w.dilation[axis] == 0
             on_image.append(inside & taps)
             on_padding.append(framed & taps)
@@ -169,19 +170,19 @@ class PoolingDerivation(CellSolution[Cell]):
     ) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
-        Rows, columns, channels and images are counted from 1 in what is written, as on paper.
+        The text counts rows, columns, channels and images from 1, as on paper.
 
         Args:
-            cells: Only these cells, each (channel, row, column) or (image, channel, row, column),
-                from 0, and no closing matrix of the output. None: all of them, in order, and the
-                output at the end.
-            max_cells: Cells written at most, when `cells` is None: the first ones and the last,
-                with a line that says how many are left out. The same holds for the closing
-                matrices.
-            max_size: Rows and columns of a matrix written at most; dots stand for the others.
+            cells: The cells to write, each (channel, row, column) or (image, channel, row,
+                column), counted from 0. None writes all cells in order, and the output at the end.
+            max_cells: Largest number of cells to write if `cells` is None: the first ones and the
+                last, with a line that says how many are left out. It also limits the number of
+                matrices at the end.
+            max_size: Largest number of rows and columns to write; dots replace the others.
 
         Raises:
-            ValueError: If a limit is under 2, or a cell has not 3 or 4 indices.
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If a limit is less than 2, or a cell does not have 3 or 4 indices.
             IndexError: If a cell is outside the output.
         """
         layout = self._layout(max_size)
@@ -225,15 +226,14 @@ class AvgPoolingDerivation(PoolingDerivation[AvgPooledCell]):
 
     @cached_property
     def divisors(self) -> Array:
-        """What each window's sum is divided by, shape (oH, oW)."""
+        """The divisor of each window, shape (oH, oW)."""
         return window_divisors(self.windows, self.count_include_pad, self.divisor_override)
 
     def _pool(
         self, index: tuple[int, int, int, int], window: Array, read: Bools, padded: Bools
     ) -> AvgPooledCell:
-        # One after the other, as on paper and as in the operation; float16 in float32, as there.
-        dtype = np.float32 if window.dtype == np.float16 else window.dtype
-        total = np.cumsum(window[read], dtype=dtype)[-1]
+        # One after the other, as on paper and in the operation.
+        total = np.cumsum(window[read], dtype=sum_dtype(window.dtype))[-1]
         divisor = int(self.divisors[index[2:]])
         value = window.dtype.type(total / total.dtype.type(divisor))
         return AvgPooledCell(*index, window, read, padded, value, total, divisor)
@@ -254,15 +254,15 @@ def max_pool2d(
 
     $$\text{output}[c, i, j] = \max_{u,v}\; \text{padded}[c,\; i s_h + u d_h,\; j s_w + v d_w]$$
 
-    Padding is shown as $-\infty$: it never is the largest.
+    Padding is shown as $-\infty$: it is never the largest.
 
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         kernel_size: Cells the window reads, an int or a (height, width) pair.
-        stride: Step of the window in pixels; None is `kernel_size`.
+        stride: Step of the window in pixels; None means `kernel_size`.
         padding: As for `cnnref.max_pool2d`.
         dilation: Distance between neighbouring cells that the window reads.
-        ceil_mode: Round the output's size up.
+        ceil_mode: Whether to round the output size up.
 
     Returns:
         The derivation: data for every cell, and `to_text`, `to_latex`, `to_markdown`.
@@ -308,11 +308,11 @@ def avg_pool2d(
     Args:
         input: Images of real floats, shape (N, C, H, W) or (C, H, W).
         kernel_size: Height and width of the window, an int or a pair.
-        stride: Step of the window in pixels; None is `kernel_size`.
+        stride: Step of the window in pixels; None means `kernel_size`.
         padding: As for `cnnref.avg_pool2d`.
-        ceil_mode: Round the output's size up.
+        ceil_mode: Whether to round the output size up.
         count_include_pad: Whether padding counts in the divisor.
-        divisor_override: The divisor of every window, in place of the count.
+        divisor_override: The divisor of every window, instead of the count.
 
     Returns:
         The derivation: data for every cell, and `to_text`, `to_latex`, `to_markdown`.
@@ -347,7 +347,7 @@ def avg_pool2d(
 class _Layout(CellLayout[Cell], ABC):
     """Turns cells into blocks of a document."""
 
-    padding: Any  # what a cell of the padding holds
+    padding: Any  # the number in each padding cell
 
     def __init__(self, derivation: PoolingDerivation[Cell], max_size: int) -> None:
         super().__init__(derivation, max_size)
@@ -372,7 +372,7 @@ class _Layout(CellLayout[Cell], ABC):
     def _rule(self) -> Iterator[Paragraph]: ...
 
     def legend(self) -> Iterator[Paragraph]:
-        """Explain the marks that the cards use."""
+        """Explain the marks on the cards."""
         yield from self._rule()
         if has_mark(self.windows, Mark.PADDING):
             example = Entry(show(self.padding).text, Mark.PADDING)
@@ -414,7 +414,7 @@ class _MaxLayout(_Layout[MaxPooledCell]):
 
 
 def _takes_brackets(cell: MaxPooledCell) -> bool:
-    # A power of ten, an infinity or NaN keeps its plain form, which the renderers know.
+    # The renderers recognise a power of ten, an infinity or NaN only in its plain form.
     return not show(cell.value).text.strip("-.0123456789")
 
 
@@ -447,7 +447,7 @@ class _AvgLayout(_Layout[AvgPooledCell]):
 
 
 def _divides(total: Shown, divisor: int, result: Shown) -> bool:
-    """Say whether the shown numbers give the shown result; without exact form, as if they did."""
+    """Return whether the shown numbers give the shown result; True if one is not finite."""
     try:
         return Fraction(total.text) / divisor == Fraction(result.text)
     except ValueError:

@@ -33,11 +33,11 @@ _AXES = ("Height", "Width")
 
 @dataclass(frozen=True)
 class FieldStep:
-    """What one layer does to the receptive field.
+    """The receptive field before and after one layer.
 
     Attributes:
         name: The layer's name, or its kind.
-        window: What an output cell reads; None for a block of paths.
+        window: The part of the input that an output cell reads; None for a block.
         before: The field of the layer's input.
         after: The field of its output.
         paths: In a block, the field at the end of each path.
@@ -55,8 +55,8 @@ class ReceptiveFieldDerivation(Solution):
     """The derivation of a receptive field; make one with `receptive_field`.
 
     Attributes:
-        steps: One for each convolution, pooling and block.
-        left_out: Names of layers that read one cell each, which change nothing.
+        steps: One step per convolution, pooling and block.
+        left_out: Names of the layers that read one cell each and so change nothing.
     """
 
     steps: tuple[FieldStep, ...]
@@ -164,7 +164,7 @@ def _rules_of(
     padding: Expression,
     dilation: Expression,
 ) -> tuple[Expression, Expression, Expression]:
-    """Return the new size, first pixel and jump, as letters or with numbers put in."""
+    """Return the new size, first pixel and jump, as letters or numbers."""
     reach = Product((difference(kernel, number(1)), dilation, jump))
     moved = Sum((*first.terms, (-1, Product((padding, jump)))))
     return Sum(((1, size), (1, reach))), moved, Product((jump, stride))
@@ -223,12 +223,12 @@ def _joined(index: int, step: FieldStep, axis: int) -> Iterator[Block]:
 
 
 def _signed(value: float) -> Sum:
-    """Return a number as a sum of one term, which has its sign in front."""
+    """Return a number as a sum of one term with its sign."""
     return Sum(((-1 if value < 0 else 1, Symbol(show(abs(value)).text)),))
 
 
 def _square(step: FieldStep) -> bool:
-    """Say whether height and width have the same settings, so that one derivation serves both."""
+    """Return whether height and width have the same settings, so that they share a derivation."""
     pairs: list[Pair] = [step.after.size, step.after.jump, step.after.first]
     if step.window is not None:
         window = step.window

@@ -1,4 +1,4 @@
-r"""The worked solution of space_to_depth: which pixel goes into which channel, and the count."""
+r"""The worked solution of space_to_depth: which pixel goes into which channel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cnnref._checks import as_images, as_int
+from cnnref._checks import as_images, as_index, as_int
 from cnnref._types import Array
 from cnnref.ops.resolution_and_channels import space_to_depth as computed
 from cnnref.worked.document import (
@@ -32,8 +32,6 @@ from cnnref.worked.document import (
 from cnnref.worked.layout import ROUNDED
 from cnnref.worked.solution import Solution
 
-_NO_MINIMUM = -(1 << 63)
-
 
 @dataclass(frozen=True, eq=False)
 class PickedChannel:
@@ -42,7 +40,7 @@ class PickedChannel:
     Attributes:
         channel: Index of the output channel.
         source: Index of the input channel that it reads.
-        row: First row it reads, the place of its pixels inside their blocks.
+        row: First row it reads, which is the row of its pixels inside their blocks.
         column: First column it reads.
         picked: True where it reads the input channel, shape (H, W).
         values: Its pixels, shape (H / r, W / r).
@@ -60,7 +58,7 @@ class PickedChannel:
 class SpaceToDepthDerivation(Solution):
     """The derivation of a space_to_depth, channel by channel; make one with `space_to_depth`.
 
-    Iterating gives every output channel; `len` says how many there are.
+    Iterating yields every output channel; `len` is the number of channels.
 
     Attributes:
         input: One image, shape (C, H, W).
@@ -79,15 +77,13 @@ class SpaceToDepthDerivation(Solution):
         return (self.channel(k) for k in range(len(self)))
 
     def channel(self, k: int) -> PickedChannel:
-        """Return one output channel with its pixels, counted from 0.
+        """Return one output channel with its pixels. Indices count from 0.
 
         Raises:
             IndexError: If there is no such channel.
             TypeError: If the index is not an integer.
         """
-        # No lower bound for the check of the type: a negative index is an IndexError as well.
-        if as_int(k, "k", _NO_MINIMUM) not in range(len(self)):
-            raise IndexError(f"`k` ({k}) must be from 0 to {len(self) - 1}")
+        k = as_index(k, "k", len(self))
         source, place = divmod(k, self.block_size**2)
         row, column = divmod(place, self.block_size)
         picked = np.zeros(self.input.shape[1:], dtype=bool)
@@ -96,15 +92,19 @@ class SpaceToDepthDerivation(Solution):
 
     @property
     def coefficients(self) -> int:
-        """How many numbers the image holds, before and after."""
+        """The number of values in the image, which does not change."""
         return self.input.size
 
     def document(self, max_size: int = 9, max_channels: int = 16) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
         Args:
-            max_size: Rows and columns of a matrix shown at most.
-            max_channels: Output channels shown at most.
+            max_size: Largest number of rows and columns to write; dots replace the others.
+            max_channels: Largest number of output channels to write.
+
+        Raises:
+            TypeError: If a limit is not an integer.
+            ValueError: If a limit is less than 2.
         """
         as_int(max_size, "max_size", 2)
         as_int(max_channels, "max_channels", 2)
@@ -169,7 +169,7 @@ class SpaceToDepthDerivation(Solution):
 
 
 def space_to_depth(input: npt.ArrayLike, block_size: int) -> SpaceToDepthDerivation:
-    r"""Derive a space_to_depth: for each output channel the pixels it takes, then the count.
+    r"""Derive space_to_depth: the pixels of each output channel, then the number of values.
 
     Args:
         input: One image, shape (C, H, W) or (1, C, H, W).
@@ -194,7 +194,7 @@ def space_to_depth(input: npt.ArrayLike, block_size: int) -> SpaceToDepthDerivat
     """
     images, _ = as_images(input)
     if len(images) != 1:
-        raise ValueError(f"`input` must hold one image, got {len(images)}")
+        raise ValueError(f"`input` holds {len(images)} images, but must hold one")
     return SpaceToDepthDerivation(
         images[0], as_int(block_size, "block_size", 1), computed(images[0], block_size)
     )

@@ -1,4 +1,4 @@
-"""What every derivation has in common: it lays out a document once and can be read in any form."""
+"""The base classes of all derivations: a document is laid out once and rendered in any form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from cnnref._checks import as_index
+from cnnref._checks import as_index, shown
 from cnnref._types import Array
 from cnnref.worked.document import Document, latex, markdown, text
 
@@ -19,8 +19,7 @@ Cell = TypeVar("Cell")
 class Solution(ABC):
     """A worked solution: data first, then plain text, LaTeX or Markdown.
 
-    A derivation says in `document` what it consists of and inherits the rest. A notebook shows it
-    as Markdown.
+    A derivation defines `document` and inherits the renderers. A notebook shows it as Markdown.
     """
 
     @abstractmethod
@@ -50,8 +49,8 @@ class Solution(ABC):
 
         Args:
             *args: As for `document`.
-            grid: Wrap the cards in `div` elements that the site's style sheet lays out as a
-                responsive grid. False gives plain Markdown, which notebooks show.
+            grid: Whether to wrap the cards in `div` elements, which the site's style sheet lays
+                out as a grid. False gives plain Markdown, for notebooks.
             **layout: As for `document`.
         """
         return markdown.render(self.document(*args, **layout), grid=grid)
@@ -64,23 +63,23 @@ class Solution(ABC):
 
 
 class CellSolution(Solution, Generic[Cell]):
-    """A solution whose output consists of cells, each derived when it is asked for.
+    """A solution whose output consists of cells, each derived on request.
 
     Iterating yields every cell, the last index changing fastest; `len` is the number of cells.
     """
 
     cell_names: ClassVar[tuple[str, ...]]
-    """What the indices of a cell are called, the image first."""
+    """The names of a cell's indices, the image first."""
 
     @property
     @abstractmethod
     def shape(self) -> Index:
-        """How many cells there are along each index, the images first."""
+        """The number of cells along each index, the images first."""
 
     @property
     @abstractmethod
     def output(self) -> Array:
-        """The whole output, with or without the batch axis."""
+        """The whole output, with a batch axis if the input had one."""
 
     @abstractmethod
     def cell(self, *args: Any, **index: Any) -> Cell:
@@ -98,7 +97,7 @@ class CellSolution(Solution, Generic[Cell]):
         return (self.cell_at(index) for index in np.ndindex(*self.shape))
 
     def cell_at(self, index: Sequence[int]) -> Cell:
-        """Derive the cell at an index, which may leave out the image: then it is the first.
+        """Derive the cell at an index. Without an image, it is in the first one.
 
         Raises:
             ValueError: If the index has too few or too many numbers.
@@ -106,16 +105,29 @@ class CellSolution(Solution, Generic[Cell]):
             IndexError: As for `cell`.
         """
         names = self.cell_names
+        rule = f"must be ({', '.join(names[1:])}) or ({', '.join(names)})"
+        if not isinstance(index, (tuple, list)):
+            raise TypeError(f"a cell of `cells` ({shown(index)}) {rule}")
         full = (0, *index) if len(index) == len(names) - 1 else tuple(index)
         if len(full) != len(names):
-            raise ValueError(
-                f"a cell ({index!r}) must be ({', '.join(names[1:])}) or ({', '.join(names)})"
-            )
+            raise ValueError(f"a cell of `cells` ({index!r}) {rule}")
         return self.cell(**dict(zip(names, full, strict=True)))
+
+    def cells_at(self, cells: Sequence[Sequence[int]]) -> list[Cell]:
+        """Derive the cells at some indices.
+
+        Raises:
+            ValueError: As for `cell_at`.
+            TypeError: If `cells` is not a list or tuple, or as for `cell_at`.
+            IndexError: As for `cell`.
+        """
+        if not isinstance(cells, (tuple, list)):
+            raise TypeError(f"`cells` ({shown(cells)}) must be a list of cells")
+        return [self.cell_at(index) for index in cells]
 
 
 def check_index(index: Index, shape: Index, names: Sequence[str]) -> Index:
-    """Return an index as plain integers; refuse one that is not whole or lies outside a shape."""
+    """Return an index as plain integers; refuse one that is not an integer or is out of range."""
     return tuple(
         as_index(value, name, size) for value, size, name in zip(index, shape, names, strict=True)
     )

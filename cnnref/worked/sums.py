@@ -1,4 +1,4 @@
-"""Cells that are sums of products, written out: shared by transposed convolution and gradients."""
+"""Cells that are sums of products, for transposed convolution and gradients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Contribution:
         first: Index of the first factor in its array.
         second: Index of the second factor in its array.
         factors: The two numbers.
-        product: The number that goes into the cell.
+        product: Their product, which is added to the cell.
     """
 
     first: Index
@@ -42,12 +42,12 @@ class Contribution:
 
 @dataclass(frozen=True, eq=False)
 class SummedCell:
-    """One cell of a result, with all that goes into it. All indices count from 0.
+    """One cell of a result and how it was computed. All indices count from 0.
 
     Attributes:
         index: Index of the cell in the result.
         contributions: The products, in the order in which they are added.
-        bias: What is added last, or None.
+        bias: The number added last, or None.
         total: The sum.
     """
 
@@ -67,7 +67,7 @@ def summed(
 
 
 class Writer(Layout):
-    """Writes numbers, matrices and sums, and remembers whether it had to round one."""
+    """Writes numbers, matrices and sums, and records whether it rounded a number."""
 
     def __init__(self, max_size: int, max_terms: int) -> None:
         super().__init__(max_size)
@@ -94,7 +94,7 @@ class Writer(Layout):
         return Paragraph((*self._joined([(x,) for x in shown]), relation, Entry(result.text)))
 
     def _joined(self, products: Sequence[tuple[Shown, ...]]) -> list[str | Entry | Expression]:
-        """Write a + b · c + (-d) ..., with dots for the terms left out."""
+        """Write a + b · c + (-d) ..., with dots in place of the terms left out."""
         parts: list[str | Entry | Expression] = []
         for i in kept(len(products), self.max_terms):
             parts += [" + "] if parts else []
@@ -104,14 +104,14 @@ class Writer(Layout):
             for position, factor in enumerate(products[i]):
                 parts += [" · "] if position else []
                 entry = Entry(factor.text)
-                # A sign after another sign stands in brackets.
+                # A sign after another sign goes into brackets.
                 bare = len(parts) == 0 or not factor.text.startswith("-")
                 parts += [entry] if bare else ["(", entry, ")"]
         return parts
 
 
 def tap_at(distance: int, dilation: int, size: int) -> int | None:
-    """Return which tap of a filter lies this far from its first, or None."""
+    """Return which tap of a filter is this far from the first one, or None."""
     tap, rest = divmod(distance, dilation)
     return tap if rest == 0 and 0 <= tap < size else None
 
@@ -122,7 +122,7 @@ def chosen(indices: Sequence[Index], limit: int) -> list[Index]:
 
 
 def beside(cards: Sequence[Card], count: int, limit: int) -> list[Block]:
-    """Lay out cards, with a sentence before the last where some of `count` are left out."""
+    """Lay out cards, with a sentence before the last one if some of `count` are left out."""
     if count <= limit:
         return [Grid(tuple(cards))]
     gap = Paragraph((f"… {count - limit} more …",))

@@ -29,22 +29,22 @@ from cnnref.worked.layout import ROUNDED_WITH_SIGN, Layout
 from cnnref.worked.numbers import Shown, adds_up, multiplies_to, show
 from cnnref.worked.solution import CellSolution, check_index
 
-_MAX_SIZE = 8  # rows and columns of a matrix written at most; dots stand for the others
+_MAX_SIZE = 8  # rows and columns to write of a matrix; dots replace the others
 
 Part = str | Entry | Expression
 
 
 @dataclass(frozen=True, eq=False)
 class Deviations:
-    """A patch less its mean.
+    """A patch minus its mean.
 
     Attributes:
         patch: The patch, shape (C, h, w).
         total: The sum of its pixels.
         mean: The sum divided by their number.
-        values: The patch less the mean, shape (C, h, w).
+        values: The patch minus the mean, shape (C, h, w).
         energy: The sum of the squares of the values.
-        length: The root of the energy: the length of the values as one vector.
+        length: The square root of the energy: the length of the values as one vector.
     """
 
     patch: Array
@@ -57,14 +57,14 @@ class Deviations:
 
 @dataclass(frozen=True, eq=False)
 class WindowMatch:
-    """One window held against the template. Indices count from 0.
+    """One window compared with the template. Indices count from 0.
 
     Attributes:
         image: Index of the image in the batch.
         row: Row of the window's top left pixel, and of the response.
         column: Its column.
-        window: The window less its mean.
-        template: The template less its mean.
+        window: The window minus its mean.
+        template: The template minus its mean.
         products: Product of the deviations, pixel by pixel, shape (C, h, w).
         product: Their sum.
         response: The product divided by both lengths; 0 for a flat window.
@@ -84,8 +84,7 @@ class WindowMatch:
 class TemplateMatchingDerivation(CellSolution[WindowMatch]):
     """The derivation of a normalised cross-correlation; make one with `template_matching`.
 
-    Windows are computed when they are asked for. Iterating gives every window, image by image, row
-    by row.
+    Windows are computed on request. Iterating yields every window, image by image, row by row.
 
     Attributes:
         input: Images, shape (N, C, H, W).
@@ -130,18 +129,19 @@ class TemplateMatchingDerivation(CellSolution[WindowMatch]):
     def document(self, cells: Sequence[tuple[int, ...]] | None = None) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
-        Rows, columns and channels are counted from 1 in what is written, as on paper.
+        The text counts rows, columns and channels from 1, as on paper.
 
         Args:
-            cells: The windows to write out, each (row, column) or (image, row, column), from 0.
-                None: the best match.
+            cells: The windows to write out, each (row, column) or (image, row, column), counted
+                from 0. None writes the best match.
 
         Raises:
-            ValueError: If a cell has not 2 or 3 indices.
+            TypeError: If `cells` is not a list of tuples of integers.
+            ValueError: If a cell does not have 2 or 3 indices.
             IndexError: If a cell is outside the response.
         """
         layout = _Layout(len(self.input) > 1)
-        matches = [self.best()] if cells is None else [self.cell_at(cell) for cell in cells]
+        matches = [self.best()] if cells is None else self.cells_at(cells)
         cards = tuple(layout.card(match) for match in matches)
         blocks: list[Block] = [
             Paragraph(
@@ -158,13 +158,13 @@ class TemplateMatchingDerivation(CellSolution[WindowMatch]):
         return Document((*blocks, Grid(cards)))
 
     def best(self) -> WindowMatch:
-        """Return the window that looks most like the template: the first of the largest."""
+        """Return the window with the largest response, the first one if there is a tie."""
         return max(self, key=lambda match: match.response)
 
 
 def _deviations(patch: Array) -> Deviations:
     exact = patch.astype(np.float64)
-    # From the first pixel on, so that a flat patch gives zeros and not rounding errors.
+    # Relative to the first pixel, so that a flat patch gives zeros and not rounding errors.
     shifted = exact - exact.flat[0]
     values = shifted - math.fsum(shifted.flat) / patch.size
     total = math.fsum(exact.flat)
@@ -175,7 +175,7 @@ def _deviations(patch: Array) -> Deviations:
 def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> TemplateMatchingDerivation:
     r"""Derive normalised cross-correlation window by window: mean, deviations, product, lengths.
 
-    With $a$ the window less its mean and $b$ the template less its mean, each read as one vector,
+    With $a$ the window minus its mean and $b$ the template minus its mean, each as one vector,
 
     $$\text{response} = \frac{a \cdot b}{\lVert a \rVert \, \lVert b \rVert}$$
 
@@ -222,7 +222,7 @@ def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> Template
     """
     a = _check(input, template, needs_contrast=True)
     if not np.isfinite(a.input).all():
-        raise ValueError("`input` must be finite to be written out: it holds NaN or an infinity")
+        raise ValueError("`input` holds NaN or an infinity, but must be finite to be written out")
     return TemplateMatchingDerivation(a.input, a.template, a.windows.output_size)
 
 

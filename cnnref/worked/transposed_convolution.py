@@ -1,4 +1,4 @@
-"""The worked solution of a transposed convolution: the stamps, then the sums of what they leave."""
+"""The worked solution of a transposed convolution: the stamps, then the sums of the stamps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from cnnref.worked.sums import (
 
 @dataclass(frozen=True, eq=False)
 class Stamp:
-    """What one input cell leaves on one output channel. All indices count from 0.
+    """The contribution of one input cell to one output channel. All indices count from 0.
 
     Attributes:
         image: Index of the image in the batch.
@@ -55,7 +55,7 @@ class Stamp:
         product: The value times the filter, shape (kH, kW).
         top: Output row of the stamp's first row; negative where padding cuts it off.
         left: Output column of the stamp's first column; negative where padding cuts it off.
-        values: The stamp on the output channel, zero where it leaves nothing, shape (oH, oW).
+        values: The stamp on the output channel, zero elsewhere, shape (oH, oW).
         touched: True where a tap of the stamp lies on the output channel, shape (oH, oW).
     """
 
@@ -96,9 +96,9 @@ class TransposedConvolutionDerivation(CellSolution[SummedCell]):
 
     @cached_property
     def output(self) -> Array:
-        """The output, shape (N, O, oH, oW), or (O, oH, oW) when the input had no batch axis.
+        """The output, shape (N, O, oH, oW), or (O, oH, oW) if the input had no batch axis.
 
-        Its cells are the cells' totals.
+        It consists of the totals of the cells.
         """
         output = np.empty(self.shape, self.arguments.dtype)
         for cell in self:
@@ -119,7 +119,7 @@ class TransposedConvolutionDerivation(CellSolution[SummedCell]):
         index, limits = (image, channel, row, column, filter), (*a.input.shape, filters)
         check_index(index, limits, ("image", "channel", "row", "column", "filter"))
         if channel not in self.channels_of(filter):
-            raise ValueError(f"`channel` ({channel}) and `filter` ({filter}) share no group")
+            raise ValueError(f"`channel` ({channel}) and `filter` ({filter}) must be in one group")
         value = a.input[image, channel, row, column]
         weight = a.weight[channel, filter % a.weight.shape[1]]
         top = row * a.stride[0] - a.padding[0][0]
@@ -135,13 +135,13 @@ class TransposedConvolutionDerivation(CellSolution[SummedCell]):
         )
 
     def channels_of(self, filter: int) -> range:
-        """Return the input channels that stamp an output channel: those of its group."""
+        """Return the input channels that stamp an output channel, those of its group."""
         a = self.arguments
         count, group = a.input.shape[1] // a.groups, filter // a.weight.shape[1]
         return range(group * count, (group + 1) * count)
 
     def cell(self, *, row: int, column: int, filter: int = 0, image: int = 0) -> SummedCell:
-        """Derive one output cell: what each stamp leaves there. Indices count from 0.
+        """Derive one output cell as the sum of the stamps on it. Indices count from 0.
 
         The first factor of a contribution is at that index of `arguments.input`, the second of
         `arguments.weight`.
@@ -180,15 +180,17 @@ class TransposedConvolutionDerivation(CellSolution[SummedCell]):
     def document(self, *, max_cells: int = 16, max_size: int = 8, max_terms: int = 8) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it.
 
-        Rows, columns and channels are counted from 1 in what is written, as on paper.
+        The text counts rows, columns and channels from 1, as on paper.
 
         Args:
-            max_cells: Stamps, and output cells, written at most: the first ones and the last.
-            max_size: Rows and columns of a matrix written at most; dots stand for the others.
-            max_terms: Terms of a sum written at most.
+            max_cells: Largest number of stamps, and of output cells, to write: the first ones and
+                the last.
+            max_size: Largest number of rows and columns to write; dots replace the others.
+            max_terms: Largest number of terms to write in a sum.
 
         Raises:
-            ValueError: If a limit is under 2.
+            TypeError: If a limit is not an integer.
+            ValueError: If a limit is less than 2.
         """
         writer = Writer(max_size, max_terms)
         as_int(max_cells, "max_cells", 2)
@@ -264,10 +266,10 @@ def transposed_convolution(
     Args:
         input: Images, shape (N, C, H, W) or (C, H, W).
         weight: Filters, shape (C, O / groups, kH, kW).
-        bias: One number an output channel, shape (O,), or None.
+        bias: One number per output channel, shape (O,), or None.
         stride: Step between stamps in pixels, an int or a (height, width) pair.
-        padding: Pixels cut off each side: an int, a pair or ((top, bottom), (left, right)).
-        output_padding: Rows and columns more at the bottom and the right.
+        padding: Pixels to cut off each side: an int, a pair or ((top, bottom), (left, right)).
+        output_padding: Extra rows and columns at the bottom and on the right.
         groups: Number of groups of channels.
         dilation: Distance between neighbouring taps, an int or a pair.
 

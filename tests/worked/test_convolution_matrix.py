@@ -126,7 +126,7 @@ def test_large_matrices_are_cut():
 
 
 def test_refuses_a_batch_and_what_conv2d_refuses():
-    with pytest.raises(ValueError, match="must hold one image, not 2"):
+    with pytest.raises(ValueError, match="holds 2 images, but must hold one"):
         convolution_matrix(np.ones((2, 1, 3, 3)), FILTER)
     with pytest.raises(ValueError, match="the window reaches 2"):
         convolution_matrix(np.ones((1, 1, 1)), FILTER)

@@ -57,7 +57,7 @@ def test_parts_and_renderings():
     assert solution.to_markdown(parts=["weight"]).count('cnnref-cell"') == 4
     assert "<div" not in solution._repr_markdown_()
     assert r"\begin{bmatrix} 7 & 9 \\ 13 & 15 \end{bmatrix}" in solution.to_latex()
-    with pytest.raises(ValueError, match="may name 'input', 'weight', 'bias'"):
+    with pytest.raises(ValueError, match="must be 'input', 'weight' or 'bias'"):
         solution.to_text(parts=["output"])
     with pytest.raises(ValueError, match=r"`max_cells` \(1\) must be at least 2"):
         solution.to_text(max_cells=1)

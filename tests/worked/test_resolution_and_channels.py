@@ -114,7 +114,7 @@ def test_errors():
             solution.channel(outside)
     with pytest.raises(TypeError, match="bool"):
         solution.channel(True)
-    with pytest.raises(ValueError, match="must hold one image, got 2"):
+    with pytest.raises(ValueError, match="holds 2 images, but must hold one"):
         space_to_depth(np.ones((2, 1, 4, 4)), 2)
     with pytest.raises(ValueError, match="must be divisible by `block_size`"):
         space_to_depth(IMAGE, 3)

@@ -142,7 +142,7 @@ def test_indices_are_checked():
     with pytest.raises(TypeError, match=r"`row` \(True\) must be an integer"):
         solution.cell(row=True, column=0)
     grouped = transposed_convolution(np.ones((2, 1, 1)), np.ones((2, 1, 1, 1)), groups=2)
-    with pytest.raises(ValueError, match="share no group"):
+    with pytest.raises(ValueError, match="must be in one group"):
         grouped.stamp(row=0, column=0, channel=1, filter=0)
     with pytest.raises(ValueError, match=r"`max_terms` \(1\) must be at least 2"):
         solution.to_text(max_terms=1)

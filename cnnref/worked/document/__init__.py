@@ -1,8 +1,8 @@
-r"""The small language in which worked solutions are written.
+r"""The parts of which worked solutions consist.
 
 A derivation builds a [`Document`][cnnref.worked.document.Document] from these parts. `latex`,
-`markdown` and `text` each render every part. All numbers are already text here, so that the three
-renderings show the same digits.
+`markdown` and `text` render every part. Numbers are already text here, so that all three show the
+same digits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cnnref.worked.numbers import Shown, show
 
 
 class Mark(Enum):
-    """What is special about a cell of a matrix."""
+    """The kind of a cell of a matrix."""
 
     PLAIN = "plain"
     PADDING = "padding"
@@ -30,7 +30,7 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One cell of a matrix; also allowed inside a paragraph, to explain the marks."""
+    """One cell of a matrix. A paragraph may contain one to explain a mark."""
 
     text: str
     mark: Mark = Mark.PLAIN
@@ -42,11 +42,11 @@ UNREAD = Entry("", Mark.UNREAD)
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix of entries, row by row, with rows and columns left out where it was too large.
+    """A matrix of entries, without some rows and columns if it was too large.
 
     Attributes:
-        rows: The rows, all of one length.
-        rounded: True when the text of some number was rounded.
+        rows: The rows, all of the same length.
+        rounded: True if a number was rounded.
     """
 
     rows: tuple[tuple[Entry, ...], ...]
@@ -67,8 +67,8 @@ class Matrix:
             values: Array of shape (H, W).
             padding: True where a cell is padding; shape (H, W).
             unread: True where a cell is not read and shows as a dot; shape (H, W).
-            max_size: Rows and columns shown at most; one row or column of dots stands for the
-                others.
+            max_size: Largest number of rows and columns to show; one row or column of dots
+                replaces the others.
         """
         rounded = False
         rows = []
@@ -89,7 +89,7 @@ class Matrix:
 
 
 def kept(count: int, limit: int) -> list[int | None]:
-    """Choose which of `count` things to show: all; or the first, None for the gap, the last.
+    """Choose which of `count` things to show: all, or the first ones, None for a gap, the last.
 
     `limit` counts the things shown, not the gap.
 
@@ -108,7 +108,7 @@ def _ellipsis(row: int | None, column: int | None) -> str:
     return "vertical" if row is None else "horizontal"
 
 
-# Expressions: enough for the formulas of a page, not a computer algebra system.
+# Expressions: enough for the formulas of a page.
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +121,14 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Terms with their signs in front: `(1, n), (-1, k)` is n - k."""
+    """Terms with their signs: `(1, n), (-1, k)` is n - k."""
 
     terms: tuple[tuple[int, Expression], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Factors side by side; sums among them stand in brackets."""
+    """Factors; those that are sums are written in brackets."""
 
     factors: tuple[Expression, ...]
 
@@ -143,7 +143,7 @@ class Quotient:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The largest whole number that is not above the inner expression."""
+    """The inner expression rounded down to an integer."""
 
     inner: Expression
 
@@ -156,7 +156,7 @@ Expression: TypeAlias = Symbol | Sum | Product | Quotient | Floor
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Words, with entries and expressions among them. Words are plain: no Markdown, no LaTeX."""
+    """Words with entries and expressions. The words contain no Markdown and no LaTeX."""
 
     parts: tuple[str | Entry | Expression, ...]
 
@@ -170,14 +170,14 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A matrix on its own."""
+    """A matrix on a line of its own."""
 
     matrix: Matrix
 
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """A chain of equal expressions, one under the other."""
+    """A chain of equal expressions, one below the other."""
 
     left: Expression
     steps: tuple[Expression, ...]
@@ -189,12 +189,12 @@ class Term:
 
     Attributes:
         label: A short name, such as ``channel 1``.
-        value: The number that goes into the total.
-        factors: The matrices that are multiplied cell by cell; none when there is nothing to show.
-        product: Their product, when there is more than one factor.
+        value: The number that is added to the total.
+        factors: The matrices that are multiplied cell by cell; empty if there is nothing to show.
+        product: Their product, if there is more than one factor.
         product_exact: Whether the shown factors give the shown product exactly.
         adds_up: Whether the shown cells add up to the shown number exactly.
-        is_sum: Whether the number is the sum of the cells shown or named, and is to be called so.
+        is_sum: Whether the number is labelled as the sum of the cells.
     """
 
     label: str
@@ -208,7 +208,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Numbers under one another, a rule, and their total."""
+    """Numbers below each other, a line, and their total."""
 
     terms: tuple[Term, ...]
     total: Shown
@@ -217,7 +217,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A titled block that stands on its own, such as one output cell."""
+    """Blocks with a title, such as one output cell."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -225,7 +225,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cards that may stand beside one another where there is room."""
+    """Cards that may be next to each other if there is room."""
 
     cards: tuple[Card, ...]
 
@@ -235,7 +235,7 @@ Block: TypeAlias = Paragraph | Heading | Display | Equation | Ledger | Grid
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A worked solution from beginning to end."""
+    """A whole worked solution."""
 
     blocks: tuple[Block, ...]
 
@@ -246,7 +246,7 @@ def difference(first: Expression, *rest: Expression) -> Sum:
 
 
 def number(value: int) -> Symbol:
-    """Return a whole number as an expression."""
+    """Return an integer as an expression."""
     return Symbol(str(value))
 
 
@@ -261,6 +261,6 @@ def listing(words: Sequence[str]) -> str:
 
 
 def has_mark(matrices: Sequence[Matrix], mark: Mark) -> bool:
-    """Say whether any entry of any of the matrices carries the mark."""
+    """Return whether any entry of the matrices has the mark."""
     rows = itertools.chain.from_iterable(matrix.rows for matrix in matrices)
     return any(entry.mark is mark for row in rows for entry in row)

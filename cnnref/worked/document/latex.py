@@ -1,4 +1,4 @@
-r"""Worked solutions as LaTeX, for a document that loads `amsmath`; KaTeX reads the formulas too."""
+r"""Worked solutions as LaTeX for documents that load `amsmath`. KaTeX reads the formulas too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cnnref.worked.document import (
 _ELLIPSES = {"horizontal": r"\cdots", "vertical": r"\vdots", "diagonal": r"\ddots"}
 _SIGNS = {"⊙": r"\odot", "≈": r"\approx"}
 _SPACE = r"& & \\[-0.8em]"  # an empty row, drawn up: `\\[0.4em]` adds nothing below a tall matrix
-_LINE_EM = 10.0  # a line of a ledger stays under this, so that it fits a phone of 360 px
+_LINE_EM = 10.0  # longest line of a ledger, so that it fits a phone of 360 px
 
 
 def render(document: Document) -> str:
@@ -49,7 +49,7 @@ def _block(block: object) -> str:
 
 
 def paragraph(block: Paragraph) -> str:
-    """Render words with their formulas in dollar signs."""
+    """Render words, with formulas in dollar signs."""
     return "".join(part if isinstance(part, str) else f"${inline(part)}$" for part in block.parts)
 
 
@@ -103,7 +103,7 @@ def matrix(shown: Matrix) -> str:
 
 
 def ledger(block: Ledger) -> str:
-    r"""Render a ledger as an array of matrices, names and numbers; the total under `\hline`."""
+    r"""Render a ledger as an array of matrices, names and numbers; the total is below `\hline`."""
     terms = [(term, _pieces(term)) for term in block.terms]
     widths = [0.0] * max((len(pieces) for _, pieces in terms), default=0)
     for _, pieces in terms:
@@ -135,7 +135,7 @@ def _called(name: str, adds_up: bool) -> str:
 
 
 def _pieces(term: Term) -> list[tuple[str, float]]:
-    """Return what stands left of a term's number, in order, with the width of each piece in em."""
+    """Return the pieces to the left of a term's number, each with its width in em."""
     pieces = []
     for i, factor in enumerate(term.factors):
         pieces.append(((r"\odot " if i else "") + matrix(factor), _width(factor) + 1.2 * bool(i)))

@@ -1,7 +1,7 @@
-"""Worked solutions as Markdown with LaTeX maths, for a built page and for a notebook.
+"""Worked solutions as Markdown with LaTeX maths, for built pages and notebooks.
 
-Maths stands in `$...$` and, on lines of its own, in `$$...$$`: pymdownx.arithmatex reads that, and
-so does Jupyter.
+Maths is in `$...$` and, on lines of its own, in `$$...$$`, which both pymdownx.arithmatex and
+Jupyter read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def render(document: Document, *, grid: bool) -> str:
         document: What to render.
         grid: Wrap cards in `<div class="cnnref-cells" markdown="1">` and each card in
             `<div class="cnnref-cell" markdown="1">`, for a page whose style sheet lays them out
-            beside each other (Python-Markdown needs `md_in_html`). False gives plain Markdown.
+            side by side (Python-Markdown needs `md_in_html`). False gives plain Markdown.
     """
     return "\n\n".join(_block(block, grid=grid) for block in document.blocks)
 

@@ -1,4 +1,4 @@
-"""Worked solutions as plain text: padding cells carry a star, columns are aligned."""
+"""Worked solutions as plain text, with aligned columns and a star after each padding cell."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _entry(cell: Entry) -> str:
 
 
 def _matrix(matrix: Matrix) -> list[str]:
-    # Every entry ends in a star or a space, so that the digits stay under one another.
+    # Every entry ends in a star or a space, so that the digits stay aligned.
     cells = [[_entry(cell) for cell in row] for row in matrix.rows]
     if not has_mark([matrix], Mark.PADDING):
         cells = [[cell[:-1] for cell in row] for row in cells]
@@ -86,7 +86,7 @@ def _matrix(matrix: Matrix) -> list[str]:
 
 
 def _beside(blocks: Sequence[tuple[str, list[str]]]) -> list[str]:
-    """Put matrices of one height side by side, each with a sign before its middle row."""
+    """Put matrices of equal height side by side, each with a sign before its middle row."""
     height = len(blocks[0][1])
     lines = [""] * height
     for sign, block in blocks:
