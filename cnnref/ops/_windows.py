@@ -9,12 +9,28 @@ from typing import Any
 import numpy as np
 
 from cnnref._checks import AXES, as_flag, as_padding, as_pair
+from cnnref._dtypes import as_dtype
 from cnnref._types import Array, Bools, Pair, Sides
 
 # Windows are copied a few rows at a time. A block of this size stays in a core's cache between
 # being written and being read; one of fewer windows makes the matrix product inefficient.
 BUFFER_BYTES = 1 << 19
 FEWEST_WINDOWS = 256
+
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def row_blocks(output_size: Pair, row_bytes: int) -> list[Pair]:
+    """Split rows of windows into blocks (start, stop) of a suitable size.
+
+    Args:
+        output_size: How many windows there are, down and across.
+        row_bytes: Memory that one row of windows takes when it is copied.
+    """
+    rows, columns = output_size
+    step = min(rows, max(1, BUFFER_BYTES // row_bytes, FEWEST_WINDOWS // columns))
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 @dataclass(frozen=True)
@@ -112,17 +128,6 @@ class Windows:
         size = (stop - start, self.output_size[1])
         return Windows(self.input_size, self.kernel_size, self.stride, moved, self.dilation, size)
 
-    def row_blocks(self, row_bytes: int) -> Iterator[tuple[int, int]]:
-        """Split the rows of windows into blocks (start, stop) of a suitable size.
-
-        Args:
-            row_bytes: Memory that one row of windows takes in the buffer.
-        """
-        rows, columns = self.output_size
-        step = min(rows, max(1, BUFFER_BYTES // row_bytes, FEWEST_WINDOWS // columns))
-        for start in range(0, rows, step):
-            yield start, min(start + step, rows)
-
     def view(self, padded: Array) -> Array:
         """Return what each cell reads in each window, shape (C, kH, kW, oH, oW), without a copy.
 
@@ -149,33 +154,30 @@ class Windows:
         Yields:
             (n, g, cells, patches): the windows of image n in the channels of group g, one per
             column, shape (C / groups · kH · kW, windows). ``cells`` says which windows these are,
-            counted row by row. The next step writes over the same memory.
+            counted row by row. Do not write to them: 1×1 windows are a view of the image.
         """
         (top, _), (left, _) = self.padding
         height, width = self.input_size
-        channels = images.shape[1] // groups
+        channels, columns = images.shape[1] // groups, self.output_size[1]
         taps = channels * self.kernel_size[0] * self.kernel_size[1]
-        columns = self.output_size[1]
-        blocks = list(self.row_blocks(taps * columns * dtype.itemsize))
-        buffer = np.empty(taps * (blocks[0][1] - blocks[0][0]) * columns, dtype)
+        blocks = row_blocks(self.output_size, taps * columns * dtype.itemsize)
         # One padded image at a time, in one place: the border of zeros is written once.
         frame = None
-        if self.padding != ((0, 0), (0, 0)):
+        if self.padding != NO_PADDING:
             frame = np.zeros((images.shape[1], *self.padded_size), images.dtype)
         for n, image in enumerate(images):
             if frame is None:
-                padded = np.ascontiguousarray(image)
+                windows = self.view(image if image.flags.c_contiguous else image.copy())
             else:
                 frame[:, top : top + height, left : left + width] = image
-                padded = frame
-            windows = self.view(padded)
+                windows = self.view(frame)
             for g in range(groups):
+                group = windows[g * channels : (g + 1) * channels]
                 for start, stop in blocks:
-                    part = windows[g * channels : (g + 1) * channels, :, :, start:stop]
+                    # Windows of several cells overlap in memory, so that the new shape is a copy.
+                    patches = group[:, :, :, start:stop].reshape(taps, -1)
                     cells = slice(start * columns, stop * columns)
-                    patches = buffer[: part.size].reshape(part.shape)
-                    patches[...] = part
-                    yield n, g, cells, patches.reshape(taps, -1)
+                    yield n, g, cells, as_dtype(patches, dtype)
 
 
 def sliding_windows(

@@ -22,8 +22,8 @@ from cnnref._checks import (
     refuse_empty,
     refuse_huge,
 )
-from cnnref._dtypes import result_dtype, sum_dtype
-from cnnref._types import Array, ConvPadding, IntOrPair, Pair, Sides
+from cnnref._dtypes import as_dtype, result_dtype, sum_dtype
+from cnnref._types import Array, ConvPadding, IntOrPair, Sides
 from cnnref.ops._windows import Windows, sliding_windows
 from cnnref.ops.padding import pad2d
 
@@ -116,7 +116,7 @@ def conv2d(
         input, weight, bias, stride, padding, dilation, groups
     )
     dtype = sum_dtype(images.dtype)
-    matrices = filters.astype(dtype, copy=False).reshape(a.groups, a.filters // a.groups, -1)
+    matrices = as_dtype(filters, dtype).reshape(a.groups, a.filters // a.groups, -1)
     output = np.empty((a.images, *matrices.shape[:2], a.positions), dtype)
     # A few rows of windows are copied side by side, one per column, so that one matrix product
     # takes every dot product at once.
@@ -124,8 +124,8 @@ def conv2d(
         np.matmul(matrices[g], patches, out=output[n, g, :, cells])
     result = output.reshape(a.images, a.filters, *a.output_size)
     if biases is not None:
-        result += biases.astype(dtype, copy=False)[:, None, None]
-    result = result.astype(images.dtype, copy=False)
+        result += as_dtype(biases, dtype)[:, None, None]
+    result = as_dtype(result, images.dtype)
     return result if batched else result[0]
 
 
@@ -200,10 +200,12 @@ def conv2d_shape(
         raise ValueError(
             f"`weight` has shape {tuple(weight_shape)}; it must be (O, C / groups, kH, kW)"
         )
-    steps, gaps = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
-    sides = as_padding(padding, (weight_shape[2], weight_shape[3]), steps, gaps)
-    group_count = as_int(groups, "groups", 1)
-    return _shape(tuple(input_shape), tuple(weight_shape), steps, sides, gaps, group_count)
+    if not (type(stride) is type(padding) is type(dilation) is type(groups) is int):
+        # In their normal form they can be told apart: 1 from True, which is refused.
+        stride, dilation = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
+        padding = as_padding(padding, (weight_shape[2], weight_shape[3]), stride, dilation)
+        groups = as_int(groups, "groups", 1)
+    return _shape(tuple(input_shape), tuple(weight_shape), stride, padding, dilation, groups)
 
 
 # A network calls the same few convolutions again and again, and a small one takes no longer to
@@ -212,11 +214,14 @@ def conv2d_shape(
 def _shape(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Sides,
-    dilation: Pair,
+    stride: IntOrPair,
+    padding: int | Sides,
+    dilation: IntOrPair,
     groups: int,
 ) -> Conv2dShape:
+    stride, dilation = as_pair(stride, "stride", 1), as_pair(dilation, "dilation", 1)
+    padding = as_padding(padding, (weight_shape[2], weight_shape[3]), stride, dilation)
+    as_int(groups, "groups", 1)
     refuse_empty(weight_shape, "weight", FILTER_AXES)
     refuse_empty(input_shape[-3:], "input", IMAGE_AXES)
     filters, group_channels, *kernel_size = weight_shape
@@ -279,14 +284,8 @@ def _check(
     biases = None if bias is None else as_vector(bias, "bias", shape.filters, "filter")
     dtype = result_dtype(input=images, weight=filters, bias=biases)
     if biases is not None:
-        biases = biases.astype(dtype, copy=False)
-    return (
-        shape,
-        images.astype(dtype, copy=False),
-        filters.astype(dtype, copy=False),
-        biases,
-        batched,
-    )
+        biases = as_dtype(biases, dtype)
+    return shape, as_dtype(images, dtype), as_dtype(filters, dtype), biases, batched
 
 
 __all__ = ["conv2d", "conv2d_loops"]

@@ -142,10 +142,10 @@ def normalized_cross_correlation(input: npt.ArrayLike, template: npt.ArrayLike) 
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Take each column less its mean and divide it by its length, in place; flat columns give 0."""
+    """Return each column less its mean, divided by its length; a flat column gives zeros."""
     with np.errstate(invalid="ignore"):  # infinity - infinity: NaN is what we promise
         # From its first pixel on, so that a flat column gives zeros and not rounding errors.
-        vectors -= vectors[0].copy()
+        vectors = vectors - vectors[0]
         vectors -= vectors.mean(axis=0)
         # To a largest deviation of one, so that no square overflows or vanishes.
         largest = np.abs(vectors).max(axis=0)

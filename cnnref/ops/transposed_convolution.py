@@ -24,7 +24,7 @@ from cnnref._checks import (
 )
 from cnnref._dtypes import result_dtype, sum_dtype
 from cnnref._types import Array, IntOrPair, Padding, Pair, Sides
-from cnnref.ops._windows import Windows
+from cnnref.ops._windows import Windows, row_blocks
 
 
 def conv_transpose2d_loops(
@@ -153,7 +153,7 @@ def add_stamps(values: Array, weight: Array, windows: Windows, groups: int) -> A
     values = values.reshape(images, groups, channels // groups, rows * columns)
     matrices = weight.astype(dtype, copy=False).reshape(groups, channels // groups, taps)
     output = np.zeros((images, groups, group_filters, *windows.input_size), dtype)
-    blocks = list(windows.row_blocks(taps * columns * dtype.itemsize))
+    blocks = row_blocks(windows.output_size, taps * columns * dtype.itemsize)
     buffer = np.empty(taps * (blocks[0][1] - blocks[0][0]) * columns, dtype)
     for start, stop in blocks:
         placed = list(windows.block(start, stop).taps())
