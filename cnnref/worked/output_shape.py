@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnref._checks import as_shape
-from cnnref._types import ConvPadding, IntOrPair
+from cnnref._checks import AXES, as_shape
+from cnnref._types import Bools, ConvPadding, IntOrPair
 from cnnref.ops.convolution import conv2d_shape
 from cnnref.worked.document import (
     Block,
@@ -30,6 +30,7 @@ from cnnref.worked.document import (
 )
 from cnnref.worked.solution import Solution
 
+_LONGEST = 1 << 20  # pixels of an axis with its padding; a derivation looks at each of them
 _NAMES_SHOWN = 8  # rows or columns named in a sentence; of more, the first ones and the last
 
 
@@ -75,16 +76,23 @@ def _axis_steps(
     before, after = padding
     numerator = size + before + after - dilation * (kernel_size - 1) - 1
     quotient, remainder = divmod(numerator, stride)
-    unread = np.ones(before + size + after, dtype=bool)
-    for tap in range(kernel_size):
-        start = tap * dilation
-        unread[start : start + quotient * stride + 1 : stride] = False
+    unread = ~_read(before + size + after, quotient * stride, kernel_size, stride, dilation)
     parts = (unread[before : before + size], unread[:before], unread[before + size :])
     inside, at_start, at_end = (tuple(map(int, np.flatnonzero(part))) for part in parts)
     return AxisSteps(
         size, before, after, kernel_size, dilation, stride,
         numerator, quotient, remainder, quotient + 1, inside, at_start, at_end,
     )  # fmt: skip
+
+
+def _read(length: int, last: int, kernel_size: int, stride: int, dilation: int) -> Bools:
+    """Return which pixels of an axis some window reads; the last window starts at ``last``."""
+    starts = np.zeros((-(-length // dilation), dilation), np.int32)
+    starts.ravel()[: last + 1 : stride] = 1
+    # The taps of a window are one below the other in a column: count the windows open there.
+    begun = starts.cumsum(axis=0, dtype=np.int32)
+    begun[kernel_size:] -= begun[:-kernel_size].copy()
+    return begun.ravel()[:length] > 0
 
 
 @dataclass(frozen=True)
@@ -227,7 +235,7 @@ def output_shape(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If shapes do not fit together, or a number is out of range: the errors of
-            `conv2d`.
+            `conv2d`; or if an axis with its padding has more than 1,048,576 pixels.
 
     Examples:
         >>> solution = output_shape((32, 128, 128), (16, 32, 3, 3), stride=2)
@@ -251,6 +259,12 @@ def output_shape(
         dilation,
         groups,
     )
+    for name, size, sides in zip(AXES, shape.input_size, shape.padding, strict=True):
+        if size + sum(sides) > _LONGEST:
+            raise ValueError(
+                f"`input_shape` ({size} in {name}, with `padding` {size + sum(sides)}) is too "
+                f"large to list the unread pixels, which takes at most {_LONGEST}"
+            )
     axes = [
         _axis_steps(
             shape.input_size[axis],
@@ -316,8 +330,9 @@ def _s(count: int) -> str:
 
 def _unread(name: str, sides: tuple[str, str], axis: AxisSteps) -> Iterator[str]:
     """Yield sentences about unread rows or columns: in the padding, in gaps, then at the end."""
-    dropped = [i for i in axis.unread if i >= axis.size - _trailing(axis)]
-    gaps = [i + 1 for i in axis.unread if i not in dropped]
+    end = axis.size - _trailing(axis)
+    dropped = [i for i in axis.unread if i >= end]
+    gaps = [i + 1 for i in axis.unread if i < end]
     for count, unread, side in (
         (axis.padding_before, axis.unread_before, sides[0]),
         (axis.padding_after, axis.unread_after, sides[1]),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import cnnref
 from cnnref import worked
+from tests.helpers.refusals import refused
 
 
 def test_question_7():
@@ -185,3 +186,41 @@ def test_errors_come_from_the_shared_check():
 def test_a_large_shape_takes_no_memory():
     solution = worked.output_shape((10**4, 10**5, 10**5), (10**4, 10**4, 3, 3), stride=2)
     assert solution.height == 49_999
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    st.integers(1, 4),
+)
+def test_what_is_unread_equals_a_loop_over_all_windows(size, kernel, stride, sides, dilation):
+    before, after = sides
+    total = before + size + after
+    assume(dilation * (kernel - 1) + 1 <= total)
+    solution = worked.output_shape(
+        (1, 1, size), (1, 1, 1, kernel), (1, stride), ((0, 0), sides), (1, dilation)
+    )
+    read = {
+        start * stride + tap * dilation for start in range(solution.width) for tap in range(kernel)
+    }
+    unread = [place for place in range(total) if place not in read]
+    assert list(solution.horizontal.unread_before) == [i for i in unread if i < before]
+    assert list(solution.unread_columns) == [i - before for i in unread if 0 <= i - before < size]
+    assert list(solution.horizontal.unread_after) == [
+        i - before - size for i in unread if i >= before + size
+    ]
+
+
+def test_sizes_that_no_derivation_could_list_are_refused():
+    longest = 2**20
+    assert worked.output_shape((1, longest, 5), (1, 1, 2**19, 3)).height == 2**19 + 1
+    many = worked.output_shape((1, longest, 5), (1, 1, 1, 3), (2**9, 1))
+    assert len(many.unread_rows) == longest - 2**11
+    assert many.unread_sentences()[-2].startswith("The last 511 rows, ")
+    with refused(ValueError, "input_shape", "1048577 in height", "at most 1048576"):
+        worked.output_shape((1, longest + 1, 5), (1, 1, 3, 3))
+    with refused(ValueError, "input_shape", "5 in width, with `padding` 1048577"):
+        worked.output_shape((1, 5, 5), (1, 1, 3, 3), padding=((0, 0), (0, longest - 4)))
