@@ -30,7 +30,7 @@ ROUNDED_WITH_SIGN = Paragraph(
     (
         f"Numbers are rounded to {DECIMALS} decimals; the sign ",
         Symbol("≈"),
-        " stands where the rounded numbers do not give the result exactly.",
+        " marks results that the rounded numbers do not give exactly.",
     )
 )
 

@@ -274,7 +274,7 @@ def max_pool2d(
 
     Examples:
         >>> print(max_pool2d([[[3, 1, 4, 1]]], kernel_size=(1, 2)).to_text([(0, 0, 1)]))
-        The largest pixel of each window, of equal ones the first, stands in brackets.
+        The largest pixel of each window is in brackets, the first one if there is a tie.
         <BLANKLINE>
         Row 1, column 2
         <BLANKLINE>
@@ -409,7 +409,7 @@ class _MaxLayout(_Layout[MaxPooledCell]):
 
     def _rule(self) -> Iterator[Paragraph]:
         yield Paragraph(
-            ("The largest pixel of each window, of equal ones the first, stands in brackets.",)
+            ("The largest pixel of each window is in brackets, the first one if there is a tie.",)
         )
 
 

@@ -198,8 +198,8 @@ def template_matching(input: npt.ArrayLike, template: npt.ArrayLike) -> Template
         The sign ⊙ multiplies the deviations of window and template pixel by pixel. A length is the
         root of the sum of the squares.
         <BLANKLINE>
-        Numbers are rounded to 4 decimals; the sign ≈ stands where the rounded numbers do not give
-        the result exactly.
+        Numbers are rounded to 4 decimals; the sign ≈ marks results that the rounded numbers do not
+        give exactly.
         <BLANKLINE>
         Row 1, column 1
         <BLANKLINE>

@@ -1,4 +1,4 @@
-// Digits as Python writes them: ties go to the even digit, and ≈ stands where a sum is not exact.
+// Digits as Python writes them: ties go to the even digit, and ≈ marks a sum that is not exact.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

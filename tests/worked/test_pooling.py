@@ -13,7 +13,7 @@ from cnnref.ops import pooling
 from cnnref.worked.pooling import avg_pool2d, max_pool2d
 
 TEXT = """\
-The largest pixel of each window, of equal ones the first, stands in brackets.
+The largest pixel of each window is in brackets, the first one if there is a tie.
 
 Channel 3, row 2, column 1
 
@@ -23,7 +23,7 @@ Channel 3, row 2, column 1
 Largest: 4, first of 2"""
 
 PADDED = """\
-The largest pixel of each window, of equal ones the first, stands in brackets.
+The largest pixel of each window is in brackets, the first one if there is a tie.
 
 A number marked like -inf* is padding.
 
@@ -34,7 +34,7 @@ Row 1, column 2
 
 Largest: -3"""
 
-MARKDOWN = r"""The largest pixel of each window, of equal ones the first, stands in brackets.
+MARKDOWN = r"""The largest pixel of each window is in brackets, the first one if there is a tie.
 
 A number marked like $\underline{-\infty}$ is padding.
 

@@ -111,7 +111,7 @@ class ConvolutionLayout extends CellLayout {
         paragraph(
           `Numbers are rounded to ${DECIMALS} decimals; the sign `,
           sign("≈"),
-          " stands where the rounded numbers do not give the result exactly.",
+          " marks results that the rounded numbers do not give exactly.",
         ),
       );
     }

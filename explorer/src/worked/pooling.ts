@@ -113,7 +113,7 @@ class PoolingLayout extends CellLayout {
 }
 
 const LARGEST = paragraph(
-  "The largest pixel of each window, of equal ones the first, stands in brackets.",
+  "The largest pixel of each window is in brackets, the first one if there is a tie.",
 );
 
 function divisorRule(pooling: AvgPooling): Block[] {
