@@ -1,7 +1,4 @@
-"""A real browser on a built site: where Chromium is, how it is started, and a server for the files.
-
-The browser tests and the README's screenshot use the same.
-"""
+"""Chromium and a server of the built site, for the browser tests and the README's screenshot."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-# What keeps a headless Chromium from asking for anything outside the site.
+# These keep a headless Chromium from requesting anything outside the site.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,7 +26,7 @@ FLAGS = [
 def find_chromium() -> str | None:
     """Return the path of Chromium or Chrome, from ``CHROMIUM`` or the search path, or None.
 
-    Debian's headless shell is the same engine without the windows around it, and quicker.
+    Debian's headless shell is the same engine without windows, and faster.
     """
     named = os.environ.get("CHROMIUM")
     if named:
@@ -48,7 +45,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # One connection for many files.
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager

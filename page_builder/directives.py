@@ -1,4 +1,4 @@
-"""The `<!--cnnref: key="value" ...-->` comments: what a page wants done with the next fence."""
+"""The `<!--cnnref: key="value" ...-->` comments: what the page does with the next fence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PYTEST = re.compile(r"\s*<!--[-\s]*pytest[-.]")
 
 @dataclass(frozen=True)
 class Directive:
-    """One directive: the lines it takes and its keys."""
+    """One directive: its first and last line, and its keys."""
 
     line: int
     end: int
@@ -50,12 +50,12 @@ def parse_values(text: str, line: int) -> dict[str, str]:
         if key not in KEYS:
             raise FenceError(line, f"unknown key `{key}`; known are {', '.join(KEYS)}")
         if key in values:
-            raise FenceError(line, f"the key `{key}` stands twice")
+            raise FenceError(line, f"the key `{key}` is given twice")
         # An author may break a long alt text over lines.
         values[key] = " ".join(value.split())
         position = pair.end()
     if not values:
-        raise FenceError(line, "the directive says nothing")
+        raise FenceError(line, "the directive has no keys")
     if empty := [key for key, value in values.items() if not value]:
         raise FenceError(line, f"the key `{empty[0]}` is empty")
     if "figure" in values and "alt" not in values:
@@ -63,12 +63,12 @@ def parse_values(text: str, line: int) -> dict[str, str]:
     if "figure" not in values and (lone := {"alt", "caption"} & values.keys()):
         raise FenceError(line, f"`{min(lone)}` without `figure`")
     if any('"' in values.get(key, "") for key in ("title", "hl_lines", "linenums")):
-        raise FenceError(line, "a double quote cannot stand in a code block's title")
+        raise FenceError(line, "`title`, `hl_lines` and `linenums` cannot contain a double quote")
     return values
 
 
 def find(document: Document) -> dict[int, Directive]:
-    """Find the directives of a document, keyed by the line of the fence they speak of.
+    """Find the directives of a document, by the line of the fence they belong to.
 
     Raises:
         FenceError: A directive is malformed, or no fence follows it.
@@ -109,5 +109,5 @@ def _closing_line(outside: dict[int, str], line: int) -> int:
         if last not in outside:
             raise FenceError(line, "the directive is never closed")
     if outside[last].rstrip().rpartition("-->")[2]:
-        raise FenceError(last, "text stands after the directive on its line")
+        raise FenceError(last, "there is text after the directive on its last line")
     return last

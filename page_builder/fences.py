@@ -1,9 +1,9 @@
 """The fences of a Markdown source, read as pytest-codeblocks 0.18 reads them.
 
 pytest-codeblocks joins fences into chains: `cont` appends a fence to the one before, and
-`expected-output` says what the whole chain prints. It keeps neither where the pieces stand nor how
-they are indented, which the page needs; so the source is read here again. What was read is compared
-with what pytest-codeblocks reads, so a page is never run in two ways.
+`expected-output` says what the whole chain prints. It keeps neither the lines nor the indentation
+of the fences, which the page needs, so this module reads the source again. It compares the result
+with what pytest-codeblocks reads, so the tests and the build always run the same code.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Fence:
     Attributes:
         line: Line of the opening fence, from 1.
         end: Line of the closing fence.
-        indent: What stands before the opening backticks.
+        indent: The white space before the opening backticks.
         ticks: Number of backticks.
-        info: What stands after the backticks.
+        info: The text after the backticks.
         code: The content, dedented.
         role: "start" of a chain, its continuation "cont", or the chain's "output".
         closer: The closing line as written.
@@ -75,7 +75,7 @@ class Chain:
 
     @property
     def expected(self) -> str | None:
-        """What the chain is said to print."""
+        """The output that the page gives for the chain."""
         return None if self.output is None else self.output.code
 
     def has_mark(self, name: str) -> bool:
@@ -116,7 +116,7 @@ def parse(source: str) -> Document:
     """Read the fences and chains of a Markdown source.
 
     Raises:
-        FenceError: A fence is not closed, or a comment has no fence to speak of.
+        FenceError: A fence is not closed, or a comment belongs to no fence.
     """
     document = Document(source.split("\n"))
     if document.lines[0].strip() == "<!--pytest-codeblocks:skipfile-->":
@@ -156,7 +156,7 @@ class _Reader:
         self.document.comments.append(Comment(line, keyword=keyword))
         if keyword in ("expected-output", "expected-output-ignore-whitespace", "cont"):
             if not chains:
-                raise FenceError(line, f"`{keyword}` stands before any fence")
+                raise FenceError(line, f"there is no fence above `{keyword}`")
             if keyword == "cont":
                 self.continued = chains[-1]
                 return
@@ -215,7 +215,7 @@ class _Reader:
 
 
 def _compare(document: Document, source: str) -> None:
-    """Raise when pytest-codeblocks would run something else than what was read here."""
+    """Raise if pytest-codeblocks would run something other than what was read here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
@@ -229,6 +229,6 @@ def _compare(document: Document, source: str) -> None:
     ]
     for mine, their in zip(ours, theirs, strict=False):
         if mine != their:
-            raise FenceError(mine[0], "pytest-codeblocks reads this fence in another way")
+            raise FenceError(mine[0], "pytest-codeblocks reads this fence differently")
     if len(ours) != len(theirs):
-        raise FenceError(1, "pytest-codeblocks finds another number of fences on this page")
+        raise FenceError(1, "pytest-codeblocks finds a different number of fences on this page")

@@ -1,7 +1,7 @@
-"""Processes for the labs, forked from one in which the slow imports are done.
+"""Processes that are forked from one in which the slow imports are done.
 
 Starting Python and importing PyTorch takes longer than most labs compute. A kernel forked from a
-process that has imported, and done nothing else, begins as a fresh one does, but at once.
+process that has done nothing but import starts in the same state as a fresh one, but at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _can_fork() -> bool:
 
 
 def context() -> BaseContext:
-    """Return how processes are started: forked where the system can, else from nothing."""
+    """Return how processes are started: forked where the system can, otherwise from scratch."""
     if not _can_fork():
         return multiprocessing.get_context("spawn")
     forking = multiprocessing.get_context("forkserver")
@@ -47,7 +47,7 @@ def fork_kernels() -> None:
 
 
 class Forked(LocalProvisioner):
-    """Launches a kernel by a fork, and leaves the rest to the provisioner of local kernels."""
+    """Forks a kernel, and leaves everything else to the provisioner of local kernels."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel that `cmd` would start: `python -m ipykernel_launcher`, then options."""
@@ -62,7 +62,7 @@ class Forked(LocalProvisioner):
 
 
 class _AsPopen:
-    """A process of multiprocessing, with what the provisioner asks of `subprocess.Popen`."""
+    """A process of multiprocessing with the methods of `subprocess.Popen` the provisioner needs."""
 
     stdin = stdout = stderr = None
 
@@ -91,7 +91,7 @@ def _be_kernel(options: list[str], env: Mapping[str, str], folder: str) -> None:
     import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
-    # NumPy draws its seed when it is imported. A reader who runs the lab gets another, so may this.
+    # NumPy draws its seed when it is imported. Every kernel needs its own, as a fresh one has.
     np.random.seed()  # noqa: NPY002
     os.environ.clear()
     os.environ.update(env)

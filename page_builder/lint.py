@@ -1,4 +1,4 @@
-"""Refuses what would slip by unseen: Python that is not run, pictures without alt text.
+"""Finds what would go unnoticed: Python that is not run, pictures without alt text.
 
 Run as `python -m page_builder.lint docs README.md CONTRIBUTING.md`.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from page_builder import directives, fences
+from page_builder.directives import Directive
 from page_builder.fences import Chain, Document, Fence, FenceError
 
 _PYTHON = re.compile(r"\s*\{?\s*\.?(python|py|pycon|ipython|pyi|pytb|numpy)\d*(?![\w-])", re.I)
@@ -39,9 +40,14 @@ class LintProblem:
     message: str
 
 
-def check_source(source: str) -> list[LintProblem]:
-    """Check one Markdown source."""
+def read(source: str) -> tuple[Document, dict[int, Directive], list[LintProblem]]:
+    """Parse one Markdown source and check it.
+
+    Returns:
+        The document; its directives by the lines of their fences; what is wrong, in order of lines.
+    """
     problems: list[LintProblem] = []
+    found: dict[int, Directive] = {}
     try:
         document = fences.parse(source)
     except FenceError as error:
@@ -52,11 +58,16 @@ def check_source(source: str) -> list[LintProblem]:
         problems += _check_chains(document)
         problems += _check_comments(document)
         try:
-            directives.find(document)
+            found = directives.find(document)
         except FenceError as error:
             problems.append(LintProblem(error.line, str(error)))
     problems += _check_prose(document)
-    return sorted(problems, key=lambda problem: problem.line)
+    return document, found, sorted(problems, key=lambda problem: problem.line)
+
+
+def check_source(source: str) -> list[LintProblem]:
+    """Check one Markdown source."""
+    return read(source)[2]
 
 
 def _check_fences(document: Document) -> Iterator[LintProblem]:
@@ -68,7 +79,9 @@ def _check_fences(document: Document) -> Iterator[LintProblem]:
     }
     for fence in document.fences:
         if fence.closer != fence.indent + "`" * fence.ticks:
-            message = f"the fence opened at line {fence.line} is to be closed by the same backticks"
+            message = (
+                f"the fence opened at line {fence.line} must be closed with the same backticks"
+            )
             yield LintProblem(fence.end, f"{message}, at the same indentation")
         if fence in outputs:
             if fence.info not in ("", "text"):
@@ -111,7 +124,7 @@ def _check_chains(document: Document) -> Iterator[LintProblem]:
         elif chain.has_mark("skip") or chain.has_mark("xfail"):
             yield LintProblem(chain.output.line, "the output of a marked fence is not compared")
         if chain.output.line < chain.fences[-1].line:
-            yield LintProblem(chain.output.line, "the output stands before the chain's last fence")
+            yield LintProblem(chain.output.line, "the output is above the last fence of its chain")
 
 
 def _check_marks(chain: Chain) -> Iterator[LintProblem]:
@@ -136,7 +149,7 @@ def _check_comments(document: Document) -> Iterator[LintProblem]:
         elif following is None:
             yield LintProblem(comment.line, "no fence follows this comment")
         elif comment.mark and following not in starts:
-            yield LintProblem(comment.line, "a mark stands before the first fence of a chain")
+            yield LintProblem(comment.line, "a mark must be before the first fence of a chain")
 
 
 def _check_prose(document: Document) -> Iterator[LintProblem]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.reached import Code
-from page_builder import fences
 
 # The extras for readers. The others build the site, test it, or repeat its experiments.
 EXTRAS = ("figures", "torch", "nn", "pages")
@@ -110,12 +109,6 @@ def install(extras: tuple[str, ...], repository: str) -> str:
     brackets = f"[{','.join(extras)}]" if extras else ""
     what = f"cnnref{brackets} @ git+{repository}" if repository else f".{brackets}"
     return f'pip install "{what}"'
-
-
-def code_of(markdown: str) -> str:
-    """Return all the Python code of a page that is run."""
-    chains = fences.parse(markdown).chains
-    return "\n".join(chain.code for chain in chains if chain.syntax == "python")
 
 
 def with_line(page: str, code: str, root: Path, repository: str) -> str:

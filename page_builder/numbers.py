@@ -1,7 +1,7 @@
 """The number check: a number on a page was computed, is declared as given, or is refused.
 
-Results are never typed. The check reads the built HTML of a page and lays its visible text out in
-one stream, in which every character knows where it comes from. Then it looks at each number.
+Results are never typed. The check reads the HTML of a page and writes its visible text as one
+string, with the kind of place that each character comes from. Then it looks at each number.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _LIST_MARKER = re.compile(r"^\s*\d{1,2}\.(?=\s+[^\W\d])", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Problem:
-    """A number that nothing vouches for, or a declaration that declares nothing."""
+    """A number that is neither computed nor given, or a given phrase that is not on the page."""
 
     number: str
     context: str
@@ -88,7 +88,7 @@ class Problem:
 
 
 def strip_sentinels(text: str) -> str:
-    """Take out the characters that mark inserted text."""
+    """Remove the characters that mark computed text."""
     return text.replace(OPEN, "").replace(CLOSE, "")
 
 
@@ -112,13 +112,13 @@ class _Stream:
         self.kinds = ""
 
     def add(self, text: str, kind: str) -> None:
-        """Append text; what stands between the sentinels is computed."""
+        """Append text. What is between the sentinels is computed."""
         for index, part in enumerate(re.split(f"{OPEN}(.*?){CLOSE}", text, flags=re.DOTALL)):
             self.text += part
             self.kinds += (COMPUTED if index % 2 else kind) * len(part)
 
     def walk(self, node: Tag, kind: str = PROSE) -> None:
-        """Append what is seen of a node."""
+        """Append the visible text of a node."""
         for child in node.children:
             if isinstance(child, Comment):
                 continue
@@ -148,7 +148,7 @@ class _Stream:
             for text in _code_prose(tag.get_text()):
                 self._block(text, CODE)
         elif tag.name in _INLINE:
-            # 3 with a raised 2 is not 32.
+            # 3 with an exponent of 2 is not 32.
             self.add({"sup": "^", "sub": "_"}.get(tag.name, ""), kind)
             self.walk(tag, CODE if tag.name == "code" else kind)
         else:
@@ -183,7 +183,7 @@ class _Stream:
             if _NUMBER.fullmatch(phrase.strip("`$ ")):
                 reason = "a bare number cannot be given: declare it with the words around it"
             elif not (spans := list(_phrase_spans(phrase, self.text))):
-                reason = "declared under given:, but it stands nowhere on the page"
+                reason = "declared under given:, but it is nowhere on the page"
             else:
                 for start, end in spans:
                     vouched[start:end] = [True] * (end - start)
@@ -257,7 +257,7 @@ def _code_prose(code: str) -> Iterator[str]:
 
 
 def _phrase_spans(phrase: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where a given phrase stands, whatever its white space, case and way to write ×.
+    """Find a given phrase, whatever its white space, its case and the way it writes ×.
 
     The page has lost its backticks and dollar signs, so the phrase loses them too.
     """
@@ -277,7 +277,7 @@ def _phrase_spans(phrase: str, text: str) -> Iterator[tuple[int, int]]:
             pattern += re.sub(r"(?<=\d)x(?=\d)", r"\\s*(?:×|x|\\\\times(?![A-Za-z]))\\s*", part)
         else:
             pattern += r"\s*" + re.escape(part) + r"\s*"
-    # An index may follow a given of a formula: 2p stands in 2p_h.
+    # An index may follow a given of a formula: 2p is in 2p_h.
     before = r"(?<![^\W_])(?<!\d[.,])" if parts and parts[0][0].isalnum() else ""
     after = r"(?![^\W_]|[.,]\d)" if parts and parts[-1][-1].isalnum() else ""
     for match in re.finditer(before + pattern + after, text, re.IGNORECASE):

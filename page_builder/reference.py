@@ -1,10 +1,10 @@
 """The lists of the API pages, made from the package: a new function needs no line there.
 
-A reference page names a module. This Markdown extension replaces that line by one mkdocstrings
-directive for each function and class that the module makes public, with the options that follow
-the line. Functions come first, then the loops that define them, then classes, each in the order of
-the source. A name that the page lists by itself is left out of the list, so that a page can give it
-another place or other options::
+A reference page names a module. `expand` replaces that line by one mkdocstrings directive for each
+public function and class of the module, with the options that follow the line. Functions come
+first, then the loops that define them, then classes, each in the order of the source. A name that
+the page lists by itself is left out of the list, so that a page can give it another place or other
+options::
 
     ::: cnnref.ops.pooling.*
 
@@ -23,11 +23,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from markdown import Markdown
-from markdown.extensions import Extension
-from markdown.preprocessors import Preprocessor
+from page_builder.digests import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 _LIST = re.compile(r"^::: ?(cnnref[\w.]*(?:\.<topic>)?)\.\* *\n((?:    .*\n)*)", re.MULTILINE)
 _NAME = re.compile(r"^::: ?(cnnref[\w.]*) *$", re.MULTILINE)
 _TOPIC = re.compile(r"^ +- (.+): topics/(\w+)\.md *$", re.MULTILINE)
@@ -147,24 +144,3 @@ def _listed(tree: ast.Module) -> list[str] | None:
                 return None
             return names
     return None
-
-
-class ReferencePreprocessor(Preprocessor):
-    """Expands the lists of a page, once superfences has taken the fences out of its text."""
-
-    def run(self, lines: list[str]) -> list[str]:
-        """Return the lines of the page with its lists expanded."""
-        return expand("\n".join([*lines, ""])).split("\n")
-
-
-class ReferenceExtension(Extension):
-    """Adds the preprocessor to Python-Markdown."""
-
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (Python-Markdown's name)
-        """Register the preprocessor after superfences, whose priority is 25."""
-        md.preprocessors.register(ReferencePreprocessor(md), "cnnref_reference", 22)
-
-
-def makeExtension(**kwargs: object) -> ReferenceExtension:  # noqa: N802 (Python-Markdown's name)
-    """Return the extension, as Python-Markdown asks for it."""
-    return ReferenceExtension(**kwargs)

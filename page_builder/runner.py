@@ -11,6 +11,7 @@ import ast
 import contextlib
 import difflib
 import io
+import json
 import linecache
 import os
 import re
@@ -20,8 +21,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from page_builder.cache import Cache
-from page_builder.context import PageError
+from page_builder.site import PageError, Site
 from page_builder.values import Value, fill_plain
 
 _FUTURE = 0
@@ -71,40 +71,28 @@ class Job:
     must_raise: bool = False
 
 
-def run(job: Job, cache: Cache | None = None) -> list[list[str]]:
-    """Run a chain, or take its result from the cache, and compare what it prints.
+def run(job: Job, site: Site) -> list[list[str]]:
+    """Run a chain, or take its result from the store, and compare what it prints.
 
     Returns:
         For each piece the answers to its requests, in their order.
 
     Raises:
-        PageError: The code or an expression raises, the chain prints something else than the page
-            says, or it was to raise and does not.
+        PageError: The code or an expression raises, the chain prints something other than the page
+            says, or it should raise and does not.
     """
     # Lines are not part of the key: moving a chain down the page does not change what it computes.
     parts = [
-        [
-            piece.code,
-            [{**asdict(request), "line": None} for request in piece.requests],
-        ]
+        [piece.code, [{**asdict(request), "line": None} for request in piece.requests]]
         for piece in job.pieces
     ]
     asked = [request.expression.strip() for piece in job.pieces for request in piece.requests]
     code = "\n".join([*(piece.code for piece in job.pieces), *asked])
-    key = cache.key(code, [parts, job.must_raise]) if cache else ""
-    stored = cache.load(key) if cache else None
-    if stored is None:
-        stdout, answers = _execute(job)
-        if cache:
-            cache.store(key, {"stdout": stdout, "answers": answers})
-    else:
-        stdout, answers = _read(stored)
+    name = f"chains/{site.digests.chain(code, [parts, job.must_raise])}.json"
+    stdout, answers = json.loads(site.store.text(name, lambda: json.dumps(_execute(job))))
     _compare(job, stdout)
-    return answers
-
-
-def _read(stored: dict[str, Any]) -> tuple[str, list[list[str]]]:
-    return stored["stdout"], stored["answers"]
+    result: list[list[str]] = answers
+    return result
 
 
 def _execute(job: Job) -> tuple[str, list[list[str]]]:
@@ -129,7 +117,9 @@ def _execute(job: Job) -> tuple[str, list[list[str]]]:
                 raise _failure(job, piece, error) from error
             answers.append([_answer(job, request, namespace, flags) for request in piece.requests])
     if job.must_raise:
-        raise PageError(job.path, job.pieces[0].line, "marked xfail, but the code does not raise")
+        raise PageError(
+            job.path, job.pieces[0].line, "the fence is marked xfail, but the code does not raise"
+        )
     return printed.getvalue(), answers
 
 
@@ -221,5 +211,5 @@ def _compare(job: Job, stdout: str) -> None:
             "the page says",
             "the code prints",
         )
-        message = "the code prints something else than the page says\n" + "".join(rows)
+        message = "the code prints something other than the page says\n" + "".join(rows)
         raise PageError(job.path, job.expected_line, message)

@@ -37,7 +37,7 @@ class Value:
 
 
 def parse_value(text: str) -> Value:
-    """Read what stands between `{{=` and `}}`."""
+    """Parse the text between `{{=` and `}}`."""
     text = text.strip()
     if split := _SPEC.fullmatch(text):
         return Value(split.group(1), split.group(2))

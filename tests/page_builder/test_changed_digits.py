@@ -11,7 +11,9 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.utils.meta import get_data
 
-from page_builder import context, extension, numbers
+from page_builder import numbers
+from page_builder.extension import PageExtension
+from page_builder.site import PageContext, PageError, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "docs/index.md", *sorted((ROOT / "docs/topics").glob("*.md"))]
@@ -35,21 +37,21 @@ NOT_RESULTS = re.compile(
 def convert():
     """Return a function that gives a page's problems, as the build finds them."""
     config = load_config(str(ROOT / "mkdocs.yml"))
+    site = Site(ROOT)
+    others = [name for name in config.markdown_extensions if name != "page_builder.extension"]
+    extensions = [*others, PageExtension(site)]
 
     def problems(page, text, meta):
-        converter = markdown.Markdown(
-            extensions=config.markdown_extensions, extension_configs=config.mdx_configs
-        )
-        token = context.current.set(context.PageContext(str(page.relative_to(ROOT)), meta, ROOT))
+        site.page = PageContext(str(page.relative_to(ROOT)), ROOT)
+        converter = markdown.Markdown(extensions=extensions, extension_configs=config.mdx_configs)
         try:
-            html = extension.insert_figures(converter.convert(text))
-        except context.PageError as error:
+            html = site.with_figures(converter.convert(text))
+        except PageError as error:
             return [str(error)]
-        finally:
-            context.current.reset(token)
         return [str(problem) for problem in numbers.check_page(html, meta.get("given", []))]
 
-    return problems
+    yield problems
+    site.formulas.close()
 
 
 def results_in(text):

@@ -10,13 +10,15 @@ import pytest
 from markdown import Markdown
 
 from page_builder import explorer
+from page_builder.extension import PageExtension
+from page_builder.store import Store
 
 NAMES = {"loader.js", "convolution.js", "pooling.js", "shapes.js"}
 
 
 def test_bundles_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explorer, "CACHE", tmp_path / "cache")
-    made = explorer.assets()
+    store = Store(tmp_path)
+    made = explorer.assets(store)
     assert {f"{explorer.FOLDER}/{name}" for name in NAMES} <= set(made)
     # Every page has the loader.
     loader = made[f"{explorer.FOLDER}/loader.js"].read_bytes()
@@ -29,8 +31,7 @@ def test_bundles_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("bundled again")
 
     monkeypatch.setattr(subprocess, "run", refuse)
-    assert explorer.assets() == made
-    assert not list((tmp_path / "cache").glob("part-*"))
+    assert explorer.assets(store) == made
 
 
 def test_the_key_knows_sources_and_packages(
@@ -43,39 +44,38 @@ def test_the_key_knows_sources_and_packages(
     lock, build = tmp_path / "package-lock.json", tmp_path / "explorer" / "build.ts"
     for file in (lock, build, source):
         file.write_text("1", encoding="utf-8")
-    keys = {explorer._key()}
+    monkeypatch.setattr(explorer, "_bundle", lambda folder: folder.mkdir())
+    store = Store(tmp_path / "cache")
+    explorer.assets(store)
     for file in (lock, build, source):
         file.write_text("2", encoding="utf-8")
-        keys.add(explorer._key())
-    assert len(keys) == 4
+        explorer.assets(store)
+    assert len(list((tmp_path / "cache" / "explorer").iterdir())) == 4
 
 
 def test_an_error_in_the_sources_stops_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorer, "CACHE", tmp_path / "cache")
     wrong = tmp_path / "explorer"
     (wrong / "src").mkdir(parents=True)
     (wrong / "build.ts").write_text("throw new Error('what is wrong');", encoding="utf-8")
     monkeypatch.setattr(explorer, "SOURCES", wrong)
-    monkeypatch.setattr(explorer, "_key", lambda: "key")
     with pytest.raises(explorer.ExplorerError, match="what is wrong"):
-        explorer.assets()
-    assert not list((tmp_path / "cache").iterdir())
+        explorer.assets(Store(tmp_path / "cache"))
+    assert not list((tmp_path / "cache" / "explorer").iterdir())
 
 
 def test_packages_that_are_not_installed_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorer, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(explorer, "PACKAGES", tmp_path)
     with pytest.raises(explorer.ExplorerError, match="esbuild is not installed"):
-        explorer.assets()
+        explorer.assets(Store(tmp_path / "cache"))
 
 
 def test_markdown_stands_inside_an_element() -> None:
     text = '<cnnref-pooling data-preset="a" markdown>\n\nSee *this*.\n\n</cnnref-pooling>\n\nAfter.'
-    html = Markdown(extensions=["md_in_html", explorer.makeExtension()]).convert(text)
+    html = Markdown(extensions=["md_in_html", PageExtension()]).convert(text)
     assert html == (
         '<cnnref-pooling data-preset="a">\n<p>See <em>this</em>.</p>\n</cnnref-pooling>\n'
         "<p>After.</p>"

@@ -9,13 +9,11 @@ import pytest
 from bs4 import BeautifulSoup
 from markdown import Markdown
 
-from page_builder import context
-from page_builder.context import PageContext, PageError
-from page_builder.extension import insert_figures
+from page_builder.extension import PageExtension
 from page_builder.numbers import check_page, strip_sentinels
+from page_builder.site import PageContext, PageError, Site
 
 EXTENSIONS = [
-    "page_builder.extension",
     "admonition",
     "attr_list",
     "md_in_html",
@@ -37,26 +35,26 @@ SVG = '<svg id="{id}"><title>{alt}</title><defs><path d="M 0 0\n\n    L *1* _2_"
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Convert a page, figures put in."""
+    """Return what converts a page and puts its figures in."""
+    site = Site(tmp_path)
     svg = types.ModuleType("cnnref.figures.svg")
     svg.to_svg = lambda fig, *, alt, id_prefix: SVG.format(id=id_prefix, alt=alt)
     monkeypatch.setitem(sys.modules, "cnnref.figures.svg", svg)
 
-    def convert(source, path="docs/topics/page.md", meta=""):
+    def convert(source, path="docs/topics/page.md", meta="", figures=True):
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(meta + source)
-        token = context.current.set(PageContext(path, {}, tmp_path))
-        try:
-            return Markdown(extensions=EXTENSIONS, extension_configs=CONFIG).convert(source)
-        finally:
-            context.current.reset(token)
+        site.page = PageContext(path, tmp_path)
+        extensions = [PageExtension(site), *EXTENSIONS]
+        html = Markdown(extensions=extensions, extension_configs=CONFIG).convert(source)
+        return site.with_figures(html) if figures else html
 
     return convert
 
 
 def soup(html):
-    return BeautifulSoup(insert_figures(html), "html.parser")
+    return BeautifulSoup(html, "html.parser")
 
 
 CODE = """class Figure:
@@ -98,7 +96,7 @@ def test_page(build):
     figure = page.select_one("figure.cnnref-figure")
     assert figure.parent.name == "[document]"
     svg = SVG.format(id="fig-docs-topics-page-1", alt="a grid, \ue00026\ue001")
-    assert f'<figure class="cnnref-figure">{svg}<figcaption>' in insert_figures(html)
+    assert f'<figure class="cnnref-figure">{svg}<figcaption>' in html
     assert str(figure.figcaption.em) == "<em>is</em>"
     assert "27" in figure.figcaption.get_text()
     assert page.select_one(".language-python .filename").get_text() == "conv.py"
@@ -109,18 +107,20 @@ def test_page(build):
     assert output.code.get_text() == "26\n"
     derivation = page.select_one("div.cnnref-derivation")
     assert derivation.strong.get_text() == "sum"
-    assert "1 + 25 = 26" in derivation.select_one("div.arithmatex").get_text()
-    assert [cell.get_text() for cell in page.select("td")] == ["28", "\\(z = \ue00029.0\ue001\\)"]
+    assert "1 + 25 = 26" in derivation.select_one(".arithmatex")["data-tex"]
+    number, formula = page.select("td")
+    assert number.get_text() == "28"
+    assert formula.select_one(".arithmatex")["data-tex"] == "z = \ue00029.0\ue001"
     assert "`" not in page.get_text()
     assert "pytest-codeblocks" not in html
     assert "cnnref:" not in html
     assert not re.search("[\ue002-\ue01f]", html)
-    assert check_page(insert_figures(html), []) == []
+    assert check_page(html, []) == []
 
 
 def test_figures_stay_out_of_what_is_indexed(build):
-    assert "<svg" not in build(PAGE)
-    assert "<!--cnnref-svg:" not in insert_figures(build(PAGE))
+    assert "<svg" not in build(PAGE, figures=False)
+    assert "<!--cnnref-svg:" not in build(PAGE)
 
 
 def indent(text, by="    "):
@@ -209,23 +209,23 @@ def test_errors_name_page_and_line(build, source, line, message, meta):
 
 
 def test_same_bytes_each_time_and_from_the_cache(build, tmp_path):
-    first = insert_figures(build(PAGE))
+    first = build(PAGE)
     assert list((tmp_path / ".cache" / "cnnref").iterdir())
-    assert insert_figures(build(PAGE)) == first
+    assert build(PAGE) == first
 
 
 def test_nested_conversion_is_left_alone(tmp_path):
-    token = context.current.set(PageContext("a.md", {}, tmp_path, claimed=True))
-    try:
-        html = Markdown(extensions=EXTENSIONS).convert("```python\n1 / 0\n```\n")
-    finally:
-        context.current.reset(token)
+    site = Site(tmp_path)
+    site.page = PageContext("a.md", tmp_path, claimed=True)
+    extensions = [PageExtension(site), *EXTENSIONS]
+    html = Markdown(extensions=extensions).convert("```python\n1 / 0\n```\n")
     assert "highlight" in html
 
 
 def test_works_without_a_context(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    html = Markdown(extensions=EXTENSIONS).convert("```python\nx = 2\n```\n\n{{= x + 1 }}\n")
+    extensions = ["page_builder.extension", *EXTENSIONS]
+    html = Markdown(extensions=extensions).convert("```python\nx = 2\n```\n\n{{= x + 1 }}\n")
     assert '<data class="computed">3</data>' in html
 
 
@@ -275,7 +275,7 @@ def test_typed_comment_is_refused(build):
 
 
 def test_the_page_that_is_written_has_no_sentinels(build):
-    assert not re.search("[\ue000-\ue01f]", strip_sentinels(insert_figures(build(PAGE))))
+    assert not re.search("[\ue000-\ue01f]", strip_sentinels(build(PAGE)))
 
 
 def test_pytest_codeblocks_agrees(tmp_path):

@@ -176,8 +176,8 @@ def test_corpus_is_not_trivial():
     ("source", "line", "message"),
     [
         ("text\n```python\nx = 1\n", 2, "never closed"),
-        ("<!--pytest-codeblocks:cont-->\n```python\n```\n", 1, "before any fence"),
-        ("<!--pytest-codeblocks:expected-output-->\n", 1, "before any fence"),
+        ("<!--pytest-codeblocks:cont-->\n```python\n```\n", 1, "no fence above"),
+        ("<!--pytest-codeblocks:expected-output-->\n", 1, "no fence above"),
         ("```python\n```\n<!--pytest-codeblocks:wrong-->\n", 3, "unknown"),
         ("<!--pytest-codeblocks:skipfile-->\n", 1, "skipfile"),
     ],
@@ -190,5 +190,5 @@ def test_unreadable_sources(source, line, message):
 
 def test_disagreement_with_pytest_codeblocks_is_an_error(monkeypatch):
     monkeypatch.setattr(fences, "extract_from_buffer", lambda buffer: [])
-    with pytest.raises(fences.FenceError, match="another number of fences"):
+    with pytest.raises(fences.FenceError, match="a different number of fences"):
         fences.parse("```python\nx = 1\n```\n")

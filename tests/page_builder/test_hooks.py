@@ -16,7 +16,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.pages import Page
 
-from page_builder import reload
+from page_builder.plugin import PageBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +61,14 @@ class TinySite:
         self.output = folder / "site"
         self.config = folder / "mkdocs.yml"
         (self.docs / "labs").mkdir(parents=True)
+        (self.docs / "assets").symlink_to(ROOT / "docs" / "assets")
+        # The scripts of the explorers and the formulas are the same for every site.
+        for kind in ("explorer", "formulas"):
+            kept = ROOT / ".cache" / "cnnref" / kind
+            kept.mkdir(parents=True, exist_ok=True)
+            link = folder / ".cache" / "cnnref" / kind
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(kept)
         self.write("index.md", "# Home\n\nTo [a page](page.md).\n")
         self.write("page.md", PAGE)
         self.write("other.md", OTHER)
@@ -218,11 +226,9 @@ def assert_fails(tiny: TinySite, caplog: pytest.LogCaptureFixture, message: str)
 API = """\
 # The API
 
-See [`Cache.key`][page_builder.cache.Cache.key] and [a page](page.md).
+See [`Store.find`][page_builder.store.Store.find] and [a page](page.md).
 
-::: page_builder.cache
-    options:
-      members: [Cache, versions]
+::: page_builder.store
 """
 
 
@@ -296,7 +302,9 @@ def test_rebuild_misses_the_anchor_an_edit_took_away(
     assert "does not contain an anchor '#part'" in caplog.text
 
 
-def test_changed_sources_are_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_sources_are_imported_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "changing"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -305,10 +313,11 @@ def test_changed_sources_are_imported_anew(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     __import__("changing.part")
     __import__("changing_not")
-    assert not reload.drop_changed("changing", package)
+    builder = PageBuilder()
+    assert not builder.forget_edited("changing", package.rglob("*.py"))
     assert "changing.part" in sys.modules
     (package / "part.py").write_text("x = 22\n")
-    assert reload.drop_changed("changing", package)
+    assert builder.forget_edited("changing", package.rglob("*.py"))
     assert not {"changing", "changing.part"} & set(sys.modules)
     assert "changing_not" in sys.modules
-    assert not reload.drop_changed("changing", package)
+    assert not builder.forget_edited("changing", package.rglob("*.py"))

@@ -64,7 +64,7 @@ BAD = {
         6,
         "not compared",
     ),
-    "closer": ("```python\nx = 1\n```python\n", 3, "closed by the same"),
+    "closer": ("```python\nx = 1\n```python\n", 3, "closed with the same"),
     "closer indent": ("    ```python\n    x = 1\n```\n", 3, "same indentation"),
     "image": ("![](cat.webp)\n", 1, "alt text"),
     "img": ('<img src="cat.webp">\n', 1, "alt text"),

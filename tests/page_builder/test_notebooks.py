@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -12,7 +13,8 @@ import pytest
 from bs4 import BeautifulSoup
 from mkdocs_jupyter import convert
 
-from page_builder import katex, notebooks
+from page_builder import notebooks
+from page_builder.site import Site
 
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 PIXEL = (
@@ -66,14 +68,21 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> notebooks.Lab:
     folder = tmp_path_factory.mktemp("lab")
-    return notebooks.execute(write(folder, LAB), [], folder / "cache")
+    return notebooks.execute(write(folder, LAB), Site(folder))
 
 
 @pytest.fixture(scope="module")
-def page(lab: notebooks.Lab) -> str:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    yield site
+    site.formulas.close()
+
+
+@pytest.fixture(scope="module")
+def page(lab: notebooks.Lab, site: Site) -> str:
     converted = convert.nb2html(str(lab.notebook), execute=False, allow_errors=False)
     assert "cdnjs" in converted, "mkdocs-jupyter has changed: see what page_html still has to do"
-    return notebooks.page_html(converted, lab, lambda link: f"to:{link}")
+    return notebooks.page_html(converted, lab, lambda link: f"to:{link}", site.formula)
 
 
 def test_header_gives_the_numbers_and_comments_the_alt_texts(lab: notebooks.Lab) -> None:
@@ -98,11 +107,11 @@ def test_page_has_neither_script_nor_style(page: str) -> None:
     assert len(page) < 20_000
 
 
-def test_page_renders_maths_in_prose_and_outputs_and_not_in_code(page: str) -> None:
+def test_page_renders_maths_in_prose_and_outputs_and_not_in_code(page: str, site: Site) -> None:
     soup = BeautifulSoup(page, "html.parser")
     assert [m["data-tex"] for m in soup.select("cnnref-math")] == ["a < b", "a \\& b", "e"]
     assert [m["data-tex"] for m in soup.select(".cnnref-math--block")] == ["a \\& b"]
-    assert katex.fill(page).count('class="katex-html"') == 3
+    assert site.formulas.fill(page).count('class="katex-html"') == 3
     assert [c.text for c in soup.select("p > code")] == ["$c$"]
     assert '"$d$"' in soup.select(".highlight code")[0].text
 
@@ -140,15 +149,17 @@ def test_number_check_reads_what_was_typed(page: str) -> None:
     assert "&lt;seen&gt;</code>" not in typed
 
 
-def test_same_code_is_executed_once_and_a_changed_input_again(tmp_path: Path) -> None:
-    marks, used = tmp_path / "marks", tmp_path / "module.py"
+def test_same_code_is_executed_once_and_a_changed_module_again(tmp_path: Path) -> None:
+    marks, used = tmp_path / "marks", tmp_path / "cnnref" / "module.py"
+    used.parent.mkdir()
     used.write_text("x = 1\n")
-    source = write(tmp_path, f"# %%\nopen({str(marks)!r}, 'a').write('x')\n")
-    first = notebooks.execute(source, [used], tmp_path / "cache")
-    assert notebooks.execute(source, [used], tmp_path / "cache") == first
+    code = f"if 0:\n    from cnnref import module\nopen({str(marks)!r}, 'a').write('x')\n"
+    source = write(tmp_path, f"# %%\n{code}")
+    first = notebooks.execute(source, Site(tmp_path))
+    assert notebooks.execute(source, Site(tmp_path)) == first
     assert marks.read_text() == "x"
-    used.write_text("x = 2\n")
-    assert notebooks.execute(source, [used], tmp_path / "cache") != first
+    used.write_text("x = 1  # Every character counts.\n")
+    assert notebooks.execute(source, Site(tmp_path)) != first
     assert marks.read_text() == "xx"
 
 
@@ -162,7 +173,7 @@ def test_a_lab_begins_with_slow_imports_done_and_nothing_of_another(tmp_path: Pa
     printed = set()
     for name in ("one", "two"):
         notebook = json.loads(
-            notebooks.execute(source, [], tmp_path / name).notebook.read_text(encoding="utf-8")
+            notebooks.execute(source, Site(tmp_path / name)).notebook.read_text(encoding="utf-8")
         )
         (text,) = notebook["cells"][0]["outputs"][0]["text"]
         loaded, left, drawn = text.rsplit(" ", 2)
@@ -175,7 +186,7 @@ def test_a_lab_begins_with_slow_imports_done_and_nothing_of_another(tmp_path: Pa
 
 def test_what_a_cell_prints_is_one_output_however_it_arrives(tmp_path: Path) -> None:
     source = write(tmp_path, "# %%\nimport time\nprint(1, flush=True)\ntime.sleep(0.5)\nprint(2)\n")
-    lab = notebooks.execute(source, [], tmp_path / "cache")
+    lab = notebooks.execute(source, Site(tmp_path))
     [output] = json.loads(lab.notebook.read_text(encoding="utf-8"))["cells"][0]["outputs"]
     assert output["text"] == ["1\n", "2\n"]
 
@@ -184,20 +195,20 @@ def test_raising_lab_names_the_lab_and_is_not_cached(tmp_path: Path) -> None:
     source = write(tmp_path, "# %%\n1 / 0\n")
     for _ in range(2):
         with pytest.raises(notebooks.NotebookError, match=r"(?s)lab\.py.*ZeroDivisionError"):
-            notebooks.execute(source, [], tmp_path / "cache")
+            notebooks.execute(source, Site(tmp_path))
 
 
 def test_lab_that_warns_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path, "# %%\nimport warnings\nwarnings.warn('old argument')\n")
     with pytest.raises(notebooks.NotebookError, match=r"(?s)lab\.py.*stderr.*old argument"):
-        notebooks.execute(source, [], tmp_path / "cache")
+        notebooks.execute(source, Site(tmp_path))
 
 
 @pytest.mark.parametrize("comment", ["", "# alt:\n", "# alt: one\n# alt: two\n"])
 def test_image_needs_one_alt_text(tmp_path: Path, comment: str) -> None:
     source = write(tmp_path, f"# %%\n{comment}{PIXEL}\n")
     with pytest.raises(notebooks.NotebookError, match="shows 1 image"):
-        notebooks.execute(source, [], tmp_path / "cache")
+        notebooks.execute(source, Site(tmp_path))
 
 
 def test_split_alt() -> None:

@@ -153,7 +153,7 @@ def test_a_list_of_nothing_stops_the_build(root: Path, line: str, complaint: str
 
 def test_it_expands_what_is_on_a_page_and_not_what_is_in_a_fence() -> None:
     text = "::: cnnref.ops.padding.*\n\n```text\n::: cnnref.ops.padding.*\n```\n"
-    extensions = ["pymdownx.superfences", "page_builder.reference"]
+    extensions = ["pymdownx.superfences", "page_builder.extension"]
     html = markdown.markdown(text, extensions=extensions)
     assert "::: cnnref.pad2d" in html
     assert html.count("::: cnnref.ops.padding.*") == 1

@@ -5,10 +5,10 @@ import types
 
 import pytest
 
-from page_builder import cache as cache_module
-from page_builder.cache import Cache
-from page_builder.context import PageError
-from page_builder.runner import Job, Piece, Request, run
+from page_builder import digests, runner
+from page_builder.digests import Digests
+from page_builder.runner import Job, Piece, Request
+from page_builder.site import PageError, Site
 
 
 def job(*codes, requests=(), **options):
@@ -38,8 +38,21 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def cache(root):
-    return lambda: Cache(root, root / "builder")
+def site(root):
+    """Return what gives the site of a new build."""
+
+    def new():
+        site = Site(root)
+        site.digests = Digests(root, root / "builder")
+        return site
+
+    return new
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return what runs a chain of a site without any other."""
+    return lambda job: runner.run(job, Site(tmp_path))
 
 
 @pytest.fixture
@@ -54,32 +67,32 @@ def runs(monkeypatch):
 COUNT = "import counted\ncounted.count += 1\n"
 
 
-def test_pieces_share_a_namespace_and_chains_do_not():
+def test_pieces_share_a_namespace_and_chains_do_not(run):
     assert run(job("x = 1\n", "y = x + 1\n", requests=[value("x + y")])) == [[], ["3"]]
     with pytest.raises(PageError, match="NameError"):
         run(job("y = x + 1\n"))
 
 
-def test_values_see_the_state_after_their_piece():
+def test_values_see_the_state_after_their_piece(run):
     first = Piece("x = 1\n", 1, [value("x")])
     second = Piece("x = 2\n", 5, [value("x", ".1f")])
     assert run(Job("a.md", [first, second])) == [["1"], ["2.0"]]
 
 
-def test_globals_are_those_of_pytest_codeblocks():
+def test_globals_are_those_of_pytest_codeblocks(run):
     code = "names = sorted(k for k in globals() if k != 'names')\n"
     (answers,) = run(job(code, requests=[value("(names, __name__)[1]"), value("names")]))
     assert answers == ["builtins", "['__MODULE__', '__builtins__']"]
 
 
-def test_annotations_are_evaluated_unless_the_page_says_otherwise():
+def test_annotations_are_evaluated_unless_the_page_says_otherwise(run):
     asks = [value("f.__annotations__['a']")]
     assert run(job("def f(a: int): ...\n", requests=asks)) == [["<class 'int'>"]]
     future = "from __future__ import annotations\n"
     assert run(job(future, "def f(a: int): ...\n", requests=asks)) == [[], ["int"]]
 
 
-def test_error_names_page_line_and_traceback():
+def test_error_names_page_line_and_traceback(run):
     with pytest.raises(PageError) as error:
         run(job("x = 1\n", "def f():\n    return 1 / 0\nf()\n"))
     text = str(error.value)
@@ -89,25 +102,25 @@ def test_error_names_page_line_and_traceback():
     assert "runner.py" not in text
 
 
-def test_syntax_error_names_its_line():
+def test_syntax_error_names_its_line(run):
     with pytest.raises(PageError, match=r"^docs/a\.md:12: the code raises SyntaxError"):
         run(job("x = 1\nx = = 2\n"))
 
 
-def test_system_exit_fails():
+def test_system_exit_fails(run):
     with pytest.raises(PageError, match="SystemExit"):
         run(job("raise SystemExit(0)\n"))
     with pytest.raises(PageError, match="SystemExit"):
         run(job("raise SystemExit(0)\n", must_raise=True))
 
 
-def test_xfail_must_raise():
+def test_xfail_must_raise(run):
     assert run(job("raise ValueError\n", must_raise=True)) == [[]]
     with pytest.raises(PageError, match="does not raise"):
         run(job("x = 1\n", must_raise=True))
 
 
-def test_expected_output():
+def test_expected_output(run):
     run(job("print(1)\n", "print(2)\n", expected="1\n2\n"))
     with pytest.raises(PageError) as error:
         run(job("print(1)\n", "print(2)\n", expected="1\n3\n", expected_line=17))
@@ -130,19 +143,19 @@ def test_expected_output():
         (Request("markdown", "1", 30), "without to_markdown"),
     ],
 )
-def test_bad_expressions(request_, message):
+def test_bad_expressions(request_, message, run):
     with pytest.raises(PageError, match=message) as error:
         run(job("x = 1\n", requests=[request_]))
     assert str(error.value).startswith("docs/a.md:30: ")
 
 
-def test_markdown():
+def test_markdown(run):
     code = "class Worked:\n    def to_markdown(self):\n        return '**26**'\n"
     asks = [Request("markdown", "Worked()", 30), Request("markdown", "'*a*'", 30)]
     assert run(job(code, requests=asks)) == [["**26**", "*a*"]]
 
 
-def test_figure_gets_alt_with_values_and_prefix(monkeypatch):
+def test_figure_gets_alt_with_values_and_prefix(monkeypatch, run):
     svg = types.ModuleType("cnnref.figures.svg")
     svg.to_svg = lambda fig, *, alt, id_prefix: f"<svg>{alt}|{id_prefix}</svg>"
     monkeypatch.setitem(sys.modules, "cnnref.figures.svg", svg)
@@ -151,7 +164,7 @@ def test_figure_gets_alt_with_values_and_prefix(monkeypatch):
     assert run(job(code, requests=[ask])) == [["<svg>gives \ue00026\ue001|p-1</svg>"]]
 
 
-def test_print_options_do_not_leak():
+def test_print_options_do_not_leak(run):
     asks = [value("np.array([1 / 3])")]
     code = "import numpy as np\n"
     before = run(job(code, requests=asks))
@@ -159,19 +172,19 @@ def test_print_options_do_not_leak():
     assert run(job(code, requests=asks)) == before
 
 
-def test_cache_hit_runs_nothing(cache, runs):
+def test_cache_hit_runs_nothing(site, runs):
     asks = [value("counted.count")]
-    assert run(job(COUNT, requests=asks), cache()) == [["1"]]
-    assert run(job(COUNT, requests=asks), cache()) == [["1"]]
+    assert runner.run(job(COUNT, requests=asks), site()) == [["1"]]
+    assert runner.run(job(COUNT, requests=asks), site()) == [["1"]]
     moved = Job("docs/a.md", [Piece(COUNT, 99, [value("counted.count")])])
-    assert run(moved, cache()) == [["1"]]
+    assert runner.run(moved, site()) == [["1"]]
     assert runs.count == 1
 
 
-def test_cache_hit_still_compares_the_output(cache):
-    run(job("print(1)\n", expected="1\n"), cache())
+def test_cache_hit_still_compares_the_output(site):
+    runner.run(job("print(1)\n", expected="1\n"), site())
     with pytest.raises(PageError):
-        run(job("print(1)\n", expected="2\n"), cache())
+        runner.run(job("print(1)\n", expected="2\n"), site())
 
 
 READS = COUNT + "if 0:\n    from cnnref import ops\n    from experiments import results\n"
@@ -181,8 +194,8 @@ READS = COUNT + "if 0:\n    from cnnref import ops\n    from experiments import 
     "changed",
     ["code", "request", "package", "results", "experiment", "stored", "builder", "version"],
 )
-def test_cache_miss(changed, root, cache, runs, monkeypatch):
-    run(job(READS), cache())
+def test_cache_miss(changed, root, site, runs, monkeypatch):
+    runner.run(job(READS), site())
     again = job(READS)
     if changed == "code":
         again = job(READS + "x = 1\n")
@@ -200,8 +213,8 @@ def test_cache_miss(changed, root, cache, runs, monkeypatch):
     elif changed == "builder":
         (root / "builder" / "page_builder" / "runner.py").write_text("b = 2\n")
     else:
-        monkeypatch.setattr(cache_module, "versions", lambda: ("numpy 99",))
-    run(again, cache())
+        monkeypatch.setattr(digests, "versions", lambda: "numpy 99")
+    runner.run(again, site())
     assert runs.count == 2
 
 
@@ -213,34 +226,26 @@ def test_cache_miss(changed, root, cache, runs, monkeypatch):
         ("builder/page_builder/lint.py", "b = 2\n"),
     ],
 )
-def test_what_the_code_does_not_depend_on_does_not_count(file, text, root, cache, runs):
-    run(job(READS), cache())
+def test_what_the_code_does_not_depend_on_does_not_count(file, text, root, site, runs):
+    runner.run(job(READS), site())
     (root / file).write_text(text)
-    run(job(READS), cache())
+    runner.run(job(READS), site())
     assert runs.count == 1
 
 
 @pytest.mark.parametrize("shows", ["help(ops)", "inspect.getsource(ops)", "ops.__doc__"])
-def test_words_count_where_the_code_may_show_them(shows, root, cache, runs):
+def test_words_count_where_the_code_may_show_them(shows, root, site, runs):
     code = READS + f"if 0:\n    {shows}\n"
-    run(job(code), cache())
+    runner.run(job(code), site())
     (root / "cnnref" / "ops.py").write_text("a = 1  # why\n")
-    run(job(code), cache())
+    runner.run(job(code), site())
     assert runs.count == 2
 
 
-def test_failure_is_not_kept(cache, runs):
+def test_failure_is_not_kept(site, runs):
     for _ in range(2):
         with pytest.raises(PageError):
-            run(job(COUNT + "1 / 0\n"), cache())
-    assert runs.count == 2
-
-
-def test_damaged_cache_is_run_again(root, cache, runs):
-    run(job(COUNT), cache())
-    (file,) = (root / ".cache" / "cnnref").iterdir()
-    file.write_text('{"stdout":')
-    run(job(COUNT), cache())
+            runner.run(job(COUNT + "1 / 0\n"), site())
     assert runs.count == 2
 
 
@@ -248,7 +253,7 @@ def test_versions_import_nothing():
     import subprocess
 
     code = (
-        "import sys, page_builder.extension, page_builder.cache as c; c.versions();"
+        "import sys, page_builder.extension, page_builder.digests as c; c.versions();"
         "print([m for m in ('torch', 'matplotlib', 'numpy', 'cnnref') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

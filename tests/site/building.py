@@ -1,4 +1,7 @@
-"""The site that the tests look at: built strictly, and kept until what goes into it changes."""
+"""The site that tests and checks look at: built strictly, and kept until its inputs change.
+
+`python -m tests.site.building` builds it too, so that `make check` and `make test` share one build.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,26 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import distributions
 from pathlib import Path
 
 from filelock import FileLock
 
+from page_builder.digests import text_digest, versions
+
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".cache" / "cnnref" / "tested_site"
 ADDRESS = "http://cnnref.localhost/"
-"""Where the tests' browser finds the site. Instant navigation works only at the address the site
-was built for, so it is one that does not depend on which port was free."""
+"""Where the tests' browser finds the site. Instant navigation works only at the address that the
+site was built for, so the address does not depend on which port is free."""
 
 
 def built_site() -> Path:
     """Return the folder of the site, built with all its checks.
 
-    Workers that ask at the same time get the same one; who comes second waits.
+    Workers that ask at the same time get the same site: the second waits for the first.
 
     Raises:
-        AssertionError: The site does not build; the message has what the build said.
+        AssertionError: The build fails or warns. The message is what it printed.
     """
     folder = KEPT / _digest()
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -41,7 +45,7 @@ def built_site() -> Path:
 
 
 def _build(folder: Path) -> None:
-    """Build into a folder, which comes into being only when all went well."""
+    """Build into a folder that exists only if the build succeeded without a warning."""
     with tempfile.TemporaryDirectory(dir=KEPT) as unfinished:
         # No --quiet: it would drop the warnings before strict mode counts them.
         done = subprocess.run(
@@ -58,14 +62,12 @@ def _build(folder: Path) -> None:
 
 
 def _digest() -> str:
-    """Hash all that the site is built from: the files, and what is installed."""
-    digest = hashlib.sha256()
-    for file in sorted(_sources()):
-        digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    for name, version in sorted({(d.name, d.version) for d in distributions()}):
-        digest.update(f"{name} {version}\0".encode())
-    return digest.hexdigest()[:16]
+    """Hash everything that the site is built from: the files, and what is installed."""
+    files = (
+        f"{file.relative_to(ROOT).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        for file in sorted(_sources())
+    )
+    return text_digest(versions(), *files)[:16]
 
 
 def _sources() -> Iterator[Path]:
@@ -75,3 +77,10 @@ def _sources() -> Iterator[Path]:
         for file in (ROOT / name).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 yield file
+
+
+if __name__ == "__main__":
+    try:
+        print(built_site())
+    except AssertionError as error:
+        sys.exit(str(error))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
-from page_builder.cache import sources_digest
+from page_builder.digests import files_digest
 from tests.site.building import ROOT
 from tests.site.keys import keys_of
 from tests.site.looking import DESK, PHONE, Site, visit
@@ -111,7 +111,7 @@ def everything_around(site: Site, seen_by: str) -> bytes:
     loaded = [path for path in (site.folder / "assets").rglob("*") if path.is_file()]
     pictures = [path for path in site.folder.rglob("*") if path.suffix in {".png", ".webp", ".svg"}]
     ours = [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.js"), AXE]
-    return f"{seen_by} {sources_digest({*loaded, *pictures, *ours})}".encode()
+    return f"{seen_by} {files_digest({*loaded, *pictures, *ours})}".encode()
 
 
 def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:

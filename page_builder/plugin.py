@@ -1,0 +1,204 @@
+"""What MkDocs calls while it builds the site. The work is done in the modules this file imports.
+
+Under `mkdocs serve` the next rebuild takes up an edit of `cnnref`. An edit of `page_builder` needs
+a restart.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import posixpath
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+
+from experiments.reached import PACKAGES
+from page_builder import explorer, katex, links, needs, notebooks, numbers, plain_code
+from page_builder import page as pages
+from page_builder.ahead import Ahead
+from page_builder.digests import ROOT, files_digest
+from page_builder.downloads import Downloads
+from page_builder.rendered import Rendered
+from page_builder.site import PageContext, Site
+
+log = logging.getLogger("mkdocs.page_builder")
+
+
+class PageBuilder:
+    """One build after another of a site."""
+
+    site: Site
+    rendered: Rendered
+
+    def __init__(self) -> None:
+        self.serving = False
+        self.ahead = Ahead()
+        self.labs: dict[str, Path] = {}
+        self._imported: dict[str, str] = {}
+
+    def on_startup(self, command: str, dirty: bool) -> None:
+        """Note what MkDocs was started for."""
+        self.serving = command == "serve"
+        # One thread for each process: the build has several.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        # Parsed pages are millions of objects, among which looking for cycles takes long.
+        gc.set_threshold(50_000)
+
+    def on_config(self, config: MkDocsConfig) -> None:
+        """Start a build: look at the files as they are now."""
+        for package in PACKAGES:
+            self.forget_edited(package, (ROOT / package).rglob("*.py"))
+        self.site = Site(Path(config.config_file_path).resolve().parent)
+        config.mdx_configs["page_builder.extension"] = {"site": self.site}
+
+    def forget_edited(self, package: str, sources: Iterable[Path]) -> bool:
+        """Have a package imported again if its sources have changed since the last call.
+
+        Returns:
+            Whether they have.
+        """
+        now = files_digest(sources)
+        edited = self._imported.get(package, now) != now
+        self._imported[package] = now
+        if edited:
+            for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+                del sys.modules[name]
+        return edited
+
+    @event_priority(100)
+    def on_files(self, files: Files, config: MkDocsConfig) -> Files:
+        """Add the files that are made, and let the pages of labs be rendered last."""
+        self.labs.clear()
+        for file in list(files):
+            lab = file.src_uri.startswith("labs/") and file.src_uri.endswith(".py")
+            if lab and not file.inclusion.is_excluded():  # type: ignore[no-untyped-call]
+                assert file.abs_src_path is not None
+                self.labs[file.src_uri] = source = Path(file.abs_src_path)
+                for ending in (".ipynb", ".py"):
+                    # What is in it is put in when the lab has been executed.
+                    uri = _download(source, source.stem + ending)
+                    files.append(File.generated(config, uri, content=""))
+                # Pages are rendered in the order of the files.
+                files.remove(file)
+                files.append(file)
+        fonts = sorted((katex.DIST / "fonts").glob("*.woff2"))
+        for asset in [katex.DIST / "katex.min.css", *fonts]:
+            uri = f"assets/katex/{asset.relative_to(katex.DIST).as_posix()}"
+            files.append(File.generated(config, uri, abs_src_path=str(asset)))
+        for uri, script in explorer.assets(self.site.store).items():
+            files.append(File.generated(config, uri, abs_src_path=str(script)))
+        return files
+
+    def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> None:
+        """Start the work for the pages that have to be rendered."""
+        self.rendered = Rendered(self.site, config, files, self.labs)
+        for file in sorted(files.documentation_pages(), key=lambda file: file.src_uri):
+            uri = file.src_uri
+            if self.rendered.has(uri):
+                continue
+            if uri in self.labs:
+                self.ahead.start_here(uri, notebooks.execute, self.labs[uri], self.site)
+            elif "```python" in file.content_string:
+                self.ahead.start(uri, pages.compute, self.site.root, self._path(uri, config))
+
+    def _path(self, uri: str, config: MkDocsConfig) -> str:
+        """The path of a page from the root of the repository."""
+        return (Path(config.docs_dir).relative_to(self.site.root) / uri).as_posix()
+
+    @event_priority(100)
+    def on_pre_page(self, page: Page, config: MkDocsConfig, files: Files) -> None:
+        """Wait for what was started for a page; point mkdocs-jupyter to an executed notebook."""
+        uri = page.file.src_uri
+        self.ahead.wait(uri)
+        if uri in self.labs:
+            source = self.labs[uri]
+            lab = notebooks.execute(source, self.site)
+            page.file.abs_src_path = str(lab.notebook)
+
+            def on_the_site(link: str) -> str:
+                return urljoin(page.canonical_url or "", _resolve(link, page, files))
+
+            downloads = Downloads(ROOT, config.extra["repository"])
+            for name, text in downloads.files(source, lab.notebook, on_the_site).items():
+                download = files.get_file_from_path(_download(source, name))
+                assert download is not None
+                download.content_string = text
+
+    @event_priority(-100)
+    def on_page_markdown(
+        self, markdown: str, page: Page, config: MkDocsConfig, files: Files
+    ) -> None:
+        """Tell the Markdown extension which page it will read."""
+        self.site.page = PageContext(self._path(page.file.src_uri, config), self.site.root)
+        self.rendered.replace_render(page, lambda: self._complete(page, config, files))
+
+    def _complete(self, page: Page, config: MkDocsConfig, files: Files) -> None:
+        """Finish a lab's page; check the numbers of every page, and say what its code needs."""
+        assert page.content is not None
+        assert self.site.page is not None
+        html = plain_code.drop_plain_spans(page.content)
+        uri = page.file.src_uri
+        if uri in self.labs:
+            lab = notebooks.execute(self.labs[uri], self.site)
+            html = notebooks.page_html(
+                html, lab, lambda link: _resolve(link, page, files), self.site.formula
+            )
+            typed, given = notebooks.prose_of(html), lab.given
+            code = self.labs[uri].read_text(encoding="utf-8")
+        else:
+            typed, given = self.site.with_titles(html), list(page.meta.get("given", []))
+            code = self.site.page.code
+        for problem in numbers.check_page(typed, given):
+            log.warning("%s: %s", uri, problem)
+        try:
+            html = needs.with_line(html, code, ROOT, config.extra["repository"])
+        except needs.NeedsError as error:
+            log.warning("%s: %s", uri, error)
+        page.content = numbers.strip_sentinels(html)
+
+    def on_post_page(self, output: str, page: Page, config: MkDocsConfig) -> str:
+        """Put in the figures and formulas."""
+        return self.site.finish(output)
+
+    def on_post_build(self, config: MkDocsConfig) -> None:
+        """End the processes of this build; check its links, unless a writer waits for it."""
+        self._end()
+        if not self.serving:
+            for problem in links.broken(Path(config.site_dir), config.site_url or "/"):
+                log.warning(problem)
+
+    def on_build_error(self, error: Exception) -> None:
+        """End the processes without waiting for work that nobody will read."""
+        self._end()
+
+    def _end(self) -> None:
+        self.ahead.end()
+        self.site.formulas.close()
+
+
+def _download(lab: Path, name: str) -> str:
+    """The URI of a file that belongs to a lab."""
+    return f"labs/{lab.stem}/{name}"
+
+
+def _resolve(link: str, page: Page, files: Files) -> str:
+    """Turn a lab's link to a source file into a link to the page made of it."""
+    parts = urlsplit(link)
+    if parts.scheme or not parts.path.endswith((".md", ".py")):
+        return link
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), parts.path))
+    file = files.get_file_from_path(target)
+    if file is None:
+        log.warning("%s: links to %s, which does not exist", page.file.src_uri, link)
+        return link
+    url = file.url_relative_to(page.file)
+    return f"{url}#{parts.fragment}" if parts.fragment else url
