@@ -38,7 +38,7 @@ class Shown:
 
 
 def _trim(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return text.rstrip("0").rstrip(".")
 
 
 def _scientific(value: float) -> str:

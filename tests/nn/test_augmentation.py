@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import kornia
 import numpy as np
 import pytest
@@ -283,6 +285,12 @@ def test_crop_cuts_a_window_of_the_padded_image_and_reaches_all():
     }
 
 
+def test_a_crop_as_large_as_the_padded_image_is_the_padded_image():
+    x = batch()
+    cut = crop(x, (SHAPE[2] + 4, SHAPE[3] + 2), padding=(2, 1), generator=seeded())
+    torch.testing.assert_close(cut, torch.nn.functional.pad(x, (1, 1, 2, 2)))
+
+
 @pytest.mark.parametrize("mode", SCIPY_MODES)
 def test_a_crop_of_the_full_size_after_padding_is_a_shift(mode):
     x = batch()
@@ -483,6 +491,20 @@ def test_the_shares_follow_the_beta_distribution():
 
 
 # ---- What each one refuses ----
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        partial(shift, down=1),
+        partial(crop, size=3),
+        partial(rotate, degrees=5),
+        partial(scale, factor=0.1),
+    ],
+)
+def test_every_move_checks_its_padding_mode(moved):
+    with pytest.raises(ValueError, match=r"`padding_mode` \('zeros'\) must be 'constant'"):
+        moved(batch(), padding_mode="zeros", generator=seeded())
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,11 @@ def test_blurring():
     torch.testing.assert_close(soft, soft.mT)
     flat = torch.full((1, 3, 5, 7), 2.5)
     torch.testing.assert_close(blurred(flat), flat)
+    point = torch.zeros(1, 1, 5, 5)
+    point[..., 2, 2] = 1
+    row = torch.exp(-torch.tensor([4.0, 1, 0, 1, 4]) / (2 * 0.5**2))
+    row /= row.sum()
+    torch.testing.assert_close(blurred(point, sigma=0.5)[0, 0], row[:, None] * row)
     with pytest.raises(ValueError, match=r"`sigma` \(0\)"):
         blurred(x, sigma=0)
 

@@ -242,6 +242,14 @@ def test_refuses_targets(target, error, words):
         GradCAM(network(), "last")(images(), target)
 
 
+def test_a_network_without_classes_is_refused():
+    model, x = network(), images()
+    model.register_forward_hook(lambda model, args, output: output[:, :0])
+    for target in (None, 0):
+        with pytest.raises(ValueError, match=r"outputs shape \(2, 0\) for 2 images, not scores"):
+            GradCAM(model, "last")(x, target)
+
+
 def test_probabilities_get_a_warning():
     model = nn.Sequential(*network(), nn.Softmax(dim=1))
     with pytest.warns(UserWarning, match="before the softmax"):

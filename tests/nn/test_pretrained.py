@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 import cnnref
-from cnnref.networks.layers import Branches, Layer, walk
+from cnnref.networks.layers import Activation, Branches, Layer, walk
 from cnnref.nn import pretrained
 from cnnref.nn.pretrained import _efficientnet, _squeezenet, _weights
 from cnnref.nn.pretrained._weights import load_arrays, read_checked
@@ -279,6 +279,10 @@ def test_preprocess_refuses(lite0, images, error, words):
         lite0.preprocess(images)
 
 
+def test_a_black_image_has_no_wrong_range(lite0):
+    assert lite0.preprocess(torch.zeros(1, 3, 9, 9)).unique().tolist() == [-127 / 128]
+
+
 # What goes wrong on the page
 
 
@@ -325,6 +329,16 @@ def test_layer_lists_pass_the_input_around_the_blocks_that_add_it():
     lists = pretrained.layer_lists(pretrained.efficientnet_lite0(weights=False))
     around = {name: sum(isinstance(one, Branches) for one in lists[name]) for name in lists}
     assert sum(around.values()) == 0 + 1 + 1 + 2 + 2 + 3 + 0, around
+
+
+def test_layer_lists_have_the_activations_of_the_network():
+    model = pretrained.squeezenet(weights=False)
+    layers = [one for part in pretrained.layer_lists(model).values() for one in part]
+    assert [(one.name, one.function) for one in layers if isinstance(one, Activation)] == [
+        (path.rpartition(".")[2], "relu")
+        for path, module in model.named_modules()
+        if isinstance(module, nn.ReLU)
+    ]
 
 
 def test_cost_of_the_layer_lists_is_counted_by_torch(model):

@@ -469,6 +469,22 @@ def test_a_model_that_does_more_than_its_head_is_run_whole(data):
     assert history.epochs[-1].validation_loss == pytest.approx(expected)
 
 
+def test_the_training_loss_is_the_mean_over_all_images(model, data):
+    # Steps this small change nothing, and 24 images in batches of 7 leave a smaller last batch.
+    model.classifier[0].p = 0.0
+    settings = {**SETTINGS, "head_epochs": 1, "top_epochs": 0, "head_rate": 1e-12}
+    history = fine_tune(model, data, data, **{**settings, "batch_size": 7})
+    expected = nn.functional.cross_entropy(model.eval()(data[0]), data[1]).item()
+    assert history.epochs[0].train_loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_of_equally_good_epochs_the_first_is_the_best(model, data):
+    settings = {**SETTINGS, "head_epochs": 3, "top_epochs": 0, "head_rate": 1e-12}
+    history = fine_tune(model, data, data, patience=3, **settings)
+    assert len({epoch.validation_loss for epoch in history.epochs}) == 1
+    assert history.best == 0
+
+
 def test_early_stopping_restores_the_best_weights(model, data):
     # The validation labels are wrong, so that learning soon increases the loss.
     wrong = data[0], (data[1] + 1) % 3

@@ -14,7 +14,11 @@ from numpy.testing import assert_array_equal
 import cnnref
 from cnnref.ops import _windows
 from cnnref.ops.gradients import conv2d_input_grad
-from cnnref.ops.transposed_convolution import conv_transpose2d, conv_transpose2d_loops
+from cnnref.ops.transposed_convolution import (
+    conv_transpose2d,
+    conv_transpose2d_loops,
+    conv_transpose2d_shape,
+)
 from tests.helpers.arrays import arange, by_torch
 
 FORMS = [conv_transpose2d, conv_transpose2d_loops]
@@ -166,6 +170,13 @@ def test_output_padding_is_accepted_where_torch_accepts_it():
                 conv_transpose2d(x, w, **options)
         else:
             assert conv_transpose2d(x, w, **options).shape == shape
+
+
+def test_shapes_are_checked_without_arrays():
+    shape = conv_transpose2d_shape((2, 3, 4, 5), (3, 1, 3, 2))
+    assert shape.output_size == (4 - 1 + 3, 5 - 1 + 2)
+    with pytest.raises(ValueError, match="weight"):
+        conv_transpose2d_shape((2, 3, 4, 5), (2, 1, 3, 2))
 
 
 def test_an_empty_batch_is_checked_like_any_other():

@@ -273,7 +273,7 @@ def test_padding_modes(mode):
     assert [cell.total for cell in solution] == expected.ravel().tolist()
     corner = solution.cell(row=0, column=0).channels[0]
     assert_array_equal(corner.padded, [[1, 1], [1, 1], [0, 0]])
-    assert f"(mode {mode})" in solution.to_text(max_cells=2)
+    assert f"is padding (mode {mode}).\n" in solution.to_text(max_cells=2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -317,6 +317,9 @@ def test_nothing_is_left_out_at_the_limit():
     solution = question(padding=1)
     assert "more" not in solution.to_text(max_cells=16)
     assert "… 1 more cell …" in solution.to_text(max_cells=15)
+    assert (
+        worked.convolution(np.ones((1, 5, 5)), np.ones((1, 1, 1, 1))).to_text().count("Row ") == 16
+    )
 
 
 def test_matrices_and_channels_are_elided():

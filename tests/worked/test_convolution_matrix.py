@@ -102,6 +102,13 @@ def test_both_products_equal_conv2d(data):
     assert int(total.split("=")[1].replace(" ", "")) == expected.flat[0]
 
 
+@pytest.mark.parametrize(("weight", "first"), [(-1, "- 1 * 1 = - 1"), (0, "0 * 1 = 0")])
+def test_a_small_sum_has_its_sign(weight, first):
+    written = convolution_matrix([[[1]]], [[[[weight]]]]).to_text()
+    equation = written.split("first cell")[1].split("\n\n")[0]
+    assert " ".join(equation.split()) == f"= {first}"
+
+
 def test_rounded_numbers_are_said_to_be():
     written = convolution_matrix([[[1 / 3, 1.0]]], [[[[1.0, 1.0]]]]).to_text()
     assert "Numbers are rounded to 4 decimals." in written

@@ -75,7 +75,11 @@ def test_several_channels_and_filters_are_named_and_cut_short():
     assert "Row 1, column 2 (image 1, channel 1)" in written
     assert "Row 2, column 2 (filter 5, channel 3)" in written
     assert "… 80 more …" in written  # 96 pixels
-    assert "Filter 5: 1 + 1 + 1 + 1 + 1 + 1 + 1 + … + 1 = 18" in written
+    grad = np.ones((2, 5, 3, 3), int) * np.arange(1, 6)[:, None, None]
+    bias = gradients(x, w, grad).to_text(parts=["bias"])
+    for filter in range(1, 6):
+        assert f"Filter {filter}: {filter} + {filter} + " in bias
+        assert f"… + {filter} = {18 * filter}" in bias
 
 
 # Equal to the operations.

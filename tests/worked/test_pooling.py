@@ -94,6 +94,13 @@ def test_an_average_past_the_padding():
     assert "Every sum is divided by the same number" in overridden
 
 
+def test_padding_counts_in_the_divisor_unless_it_is_told_not_to():
+    image = np.array([[[6.0, 6.0], [3.0, 3.0]]])
+    solution = avg_pool2d(image, 2, padding=1)
+    assert_array_equal(solution.output, [[[1.5, 1.5], [0.75, 0.75]]])
+    assert "Padding counts in the divisor." in solution.to_text()
+
+
 def test_what_is_written_as_a_power_or_an_infinity_is_not_bracketed():
     assert (
         r"\begin{bmatrix} 1 \cdot 10^{-9} & 2 \cdot 10^{-9}"

@@ -157,3 +157,10 @@ def test_ends_before_a_block_with_a_layer_that_has_no_field_of_one_size():
     solution = receptive_field([Conv(1, 3), block, Conv(1, 5)])
     assert [step.name for step in solution.steps] == ["conv 3×3"]
     assert solution.result.size == (3, 3)
+
+
+def test_axes_that_are_alike_are_written_once():
+    alike = receptive_field([Conv(1, 2, padding=((0, 1), (0, 1)))]).to_text()
+    assert "Height" not in alike
+    unlike = receptive_field([Conv(1, 2, padding=((1, 0), (0, 1)))]).to_text()
+    assert unlike.index("Height") < unlike.index("Width")

@@ -81,6 +81,10 @@ def test_long_solutions_are_cut_short():
     assert "… 34 more …" in written  # 2·25 cells
     assert "Input row 4, column 4 (channel 9, output channel 2)" in written
     assert len(written) < 20_000
+    several = transposed_convolution(np.ones((2, 1, 1, 1)), np.ones((1, 1, 1, 1))).to_text()
+    assert "(image 1)" in several
+    assert "(image 2)" in several
+    assert "(image 3)" not in several
     many = transposed_convolution(np.ones((9, 1, 1)), np.ones((9, 1, 1, 1))).to_text()
     assert " + ".join(["1 · 1"] * 7 + ["…", "1 · 1"]) in many
 
