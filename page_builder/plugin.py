@@ -32,6 +32,8 @@ from page_builder.site import PageContext, Site
 
 log = logging.getLogger("mkdocs.page_builder")
 
+_FEW = 3
+
 
 class PageBuilder:
     """One build after another of a site."""
@@ -101,13 +103,14 @@ class PageBuilder:
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> None:
         """Start the work for the pages that have to be rendered."""
         self.rendered = Rendered(self.site, config, files, self.labs)
-        for file in sorted(files.documentation_pages(), key=lambda file: file.src_uri):
-            uri = file.src_uri
-            if self.rendered.has(uri):
-                continue
+        uris = {file.src_uri: file for file in files.documentation_pages()}
+        waiting = sorted(uri for uri in uris if not self.rendered.has(uri))
+        pages_with_code = [uri for uri in waiting if "```python" in uris[uri].content_string]
+        for uri in waiting:
             if uri in self.labs:
                 self.ahead.start_here(uri, notebooks.execute, self.labs[uri], self.site)
-            elif "```python" in file.content_string:
+            # Starting processes takes longer than running the few fences that an edit changes.
+            elif uri in pages_with_code and len(pages_with_code) > _FEW:
                 self.ahead.start(uri, pages.compute, self.site.root, self._path(uri, config))
 
     def _path(self, uri: str, config: MkDocsConfig) -> str:
