@@ -111,7 +111,7 @@ def install(extras: tuple[str, ...], repository: str) -> str:
     return f'pip install "{what}"'
 
 
-def with_line(page: str, code: str, root: Path, repository: str) -> str:
+def with_line(page: str, code: str, root: Path, repository: str, *, download: bool = False) -> str:
     """Put a line that says what the code on a page needs before its first block that is not folded.
 
     Args:
@@ -119,6 +119,7 @@ def with_line(page: str, code: str, root: Path, repository: str) -> str:
         code: All Python code on the page.
         root: The root of the repository.
         repository: The address of the repository, or an empty string.
+        download: Whether the page offers its code for download, with what is not in the package.
 
     Raises:
         NeedsError: If the code imports a package that no extra for readers brings.
@@ -133,5 +134,6 @@ def with_line(page: str, code: str, root: Path, repository: str) -> str:
     where = "" if repository else ", in a copy of the repository"
     line = f"To run the code on this page: {command}{where}."
     if wanted.experiments:
-        line += " Code that imports <code>experiments</code> runs in a copy of the repository."
+        line += " The folder <code>experiments</code> is not part of the package: "
+        line += "the downloads bring it." if download else "use a copy of the repository."
     return f'{page[:place]}<p class="cnnref-needs" data-search-exclude>{line}</p>\n{page[place:]}'

@@ -163,7 +163,9 @@ class PageBuilder:
         for problem in numbers.check_page(typed, given):
             log.warning("%s: %s", uri, problem)
         try:
-            html = needs.with_line(html, code, ROOT, config.extra["repository"])
+            html = needs.with_line(
+                html, code, ROOT, config.extra["repository"], download=uri in self.labs
+            )
         except needs.NeedsError as error:
             log.warning("%s: %s", uri, error)
         page.content = numbers.strip_sentinels(html)

@@ -92,8 +92,15 @@ def test_a_page_without_code_says_nothing():
     assert needs.with_line("<p>a</p>", "", ROOT, "") == "<p>a</p>"
 
 
-def test_a_page_that_reads_stored_results_says_where_it_runs():
+@pytest.mark.parametrize(
+    ("download", "where"),
+    [(False, "use a copy of the repository."), (True, "the downloads bring it.")],
+)
+def test_a_page_that_reads_stored_results_says_where_to_find_them(download, where):
     code = "from experiments.results import read"
-    assert "imports <code>experiments</code> runs in a copy" in needs.with_line(
-        BLOCK, code, ROOT, ""
+    page = needs.with_line(BLOCK, code, ROOT, "", download=download)
+    assert (
+        BeautifulSoup(page, "html.parser")
+        .select(".cnnref-needs")[0]
+        .text.endswith(f"The folder experiments is not part of the package: {where}")
     )
