@@ -17,6 +17,7 @@ from typing import Any
 import jupytext
 import nbformat
 import pytest
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from nbclient import NotebookClient
 
 from experiments.reached import Code
@@ -45,6 +46,13 @@ def elsewhere(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(elsewhere: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(elsewhere.parent / "installed"), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start kernels as a reader does; those of the page builder have the repository in them."""
+    factory = KernelProvisionerFactory.instance()
+    monkeypatch.setattr(factory, "default_provisioner_name", "local-provisioner")
 
 
 @pytest.mark.parametrize("lab", LABS)
