@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
+import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -23,6 +25,7 @@ from nbclient import NotebookClient
 from experiments.reached import Code
 from page_builder import notebooks
 from tests.helpers.repository import ROOT
+from tests.site.building import ADDRESS
 from tests.site.looking import Site
 
 LABS = sorted(path.stem for path in (ROOT / "docs/labs").glob("*.py"))
@@ -84,6 +87,34 @@ def test_a_downloaded_script_is_the_notebook(site: Site, lab: str) -> None:
     notebook = nbformat.read(file.with_suffix(".ipynb"), as_version=4)
     assert code_of(jupytext.read(file)) == code_of(notebook)
     assert ast.parse(file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("lab", ["aliasing", "degradation"])  # without stored results, and with
+def test_a_downloaded_script_prints_what_the_notebook_shows(
+    site: Site, lab: str, elsewhere: Path, environment: dict[str, str]
+) -> None:
+    file = site.folder / "labs" / lab / f"{lab}.py"
+    done = subprocess.run(
+        [sys.executable, file],
+        cwd=elsewhere,
+        env={**environment, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = nbformat.read(file.with_suffix(".ipynb"), as_version=4)
+    parts = [part for cell in shown.cells for part in cell.get("outputs", [])]
+    assert done.stdout == "".join(part.text for part in parts if part.output_type == "stream")
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_links_of_a_download_lead_to_the_site(site: Site, lab: str) -> None:
+    notebook = nbformat.read(site.folder / "labs" / lab / f"{lab}.ipynb", as_version=4)
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    links = re.findall(r"\]\(([^)\s]+)\)", "\n".join(texts))
+    assert any(link.startswith(ADDRESS) for link in links)
+    assert [link for link in links if not link.startswith(("http://", "https://"))] == []
 
 
 def code_of(notebook: Any) -> list[str]:

@@ -136,7 +136,7 @@ class _BufferedArray(_Array):
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """A reader that knows the names that rebuild an array, and stands in for each of them."""
+    """A reader that knows the names that rebuild an array and replaces each of them."""
 
     # NumPy 2 writes `numpy._core`, NumPy 1 wrote `numpy.core`.
     _admitted: ClassVar = {
