@@ -24,7 +24,7 @@
 #
 # The training takes minutes, so the numbers come from a stored run of `experiments/small_data.py`,
 # which `make labs` repeats. The build refuses them if that script, or any code it uses, has
-# changed since. One contest is run live, while this page is built.
+# changed since.
 
 # %%
 import base64
@@ -232,15 +232,6 @@ draw(stored.data["clothes"], ["scratch", "frozen"])
 # less; with a hundred the small network of our own has overtaken them, on every split. It is many
 # times smaller than Lite0, and was made for these pictures.
 #
-# ## Live: textures once more
-#
-# With a seed that the stored run did not have:
-
-# %%
-for row in small_data.on_textures(seed=99, counts=(3,)):
-    print(f"{row['count']} patches a class, {row['way']:8} {row['accuracy']:.1%}")
-
-# %% [markdown]
 # ## What to take from it
 #
 # With few photographs of everyday things, take a network that has seen many, and train a head on
