@@ -7,6 +7,7 @@ after an exception.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ __all__ = [
     "Layers",
     "Predicate",
     "Tap",
+    "each_tensor",
+    "eager",
     "find_layers",
     "record_activations",
     "tapped",
@@ -80,6 +83,9 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
     if isinstance(layer, str):
         # A module shared by two parents has two names, and both are right.
         modules = dict(model.named_modules(remove_duplicate=False))
+        # `torch.compile` puts its own module around the network's: the names without it count too.
+        for name, module in list(modules.items()):
+            modules.setdefault(_without_wrappers(name), module)
         if layer not in modules:
             near = get_close_matches(layer, modules, n=3, cutoff=0.5) or list(modules)[1:4]
             raise ValueError(
@@ -105,6 +111,23 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
         f"`{argument}` contains {layer!r}; a layer is a dotted name, a module or a predicate of "
         "(name, module)"
     )
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Run what `torch.compile` has compiled as plain Python inside the block.
+
+    Compiled code does not call hooks that were registered after its compilation.
+    """
+    if "torch._dynamo" not in sys.modules:  # Nothing is compiled; importing it takes seconds.
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 @contextmanager
@@ -149,7 +172,7 @@ def record_activations(
     """
     found = find_layers(model, layers)
     record: Activations = {one.name: [] for one in found}
-    with ExitStack() as hooks:
+    with eager(), ExitStack() as hooks:
         for one in found:
             hook = _recorder(record[one.name], gradients)
             hooks.enter_context(one.module.register_forward_hook(hook))
@@ -179,12 +202,12 @@ def _empty(record: Activations) -> None:
 def _recorder(outputs: list[Any], gradients: bool) -> Callable[[nn.Module, Any, Any], Any]:
     def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
         if not gradients:
-            outputs.append(_each(output, lambda tensor: tensor.detach().clone()))
+            outputs.append(each_tensor(output, lambda tensor: tensor.detach().clone()))
             return None  # Leaves the output as it is.
-        copies = _each(output, _in_graph)
+        copies = each_tensor(output, _in_graph)
         outputs.append(copies)
         # The network continues with copies of the copies, which it may overwrite.
-        return _each(copies, torch.Tensor.clone)
+        return each_tensor(copies, torch.Tensor.clone)
 
     return keep
 
@@ -198,7 +221,7 @@ def _in_graph(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_(torch.is_grad_enabled())
 
 
-def _each(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+def each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     """Apply a function to every tensor of a nested output, and return it in the same form."""
     if isinstance(value, Tensor):
         return function(value)
@@ -206,12 +229,12 @@ def _each(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
         # A copy keeps its class: some libraries return subclasses of a dictionary.
         result: Any = copy.copy(value)
         for key, item in value.items():
-            result[key] = _each(item, function)
+            result[key] = each_tensor(item, function)
         return result
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_each(item, function) for item in value))
+        return type(value)(*(each_tensor(item, function) for item in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(_each(item, function) for item in value)
+        return type(value)(each_tensor(item, function) for item in value)
     return value
 
 
@@ -299,7 +322,7 @@ def tapped(
             for kept in (read, entered, left):
                 kept.clear()
 
-    with ExitStack() as hooks:
+    with eager(), ExitStack() as hooks:
         wanted = [layer for tap, layer in layers.items() if tap.pre_activation]
         inside = {one for layer in wanted for one in layer.modules() if isinstance(one, _FLAT)}
         # Registered first, so that an activation that is itself tapped is known when it is read.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,14 +17,16 @@ def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
     """Restore a model's modes, flags, gradients and buffers, and torch's random state, at the end.
 
     Inside the block everything but the parameters' values may be changed: put the model in eval
-    mode, freeze it, run it. Gradients that parameters had before are out of reach inside. Hooks are
-    removed by whoever registers them (`cnnref.nn._hooks`).
+    mode, freeze it, run it. Parameters and buffers made in inference mode are ordinary tensors
+    inside, so that gradients can pass through them. Gradients that parameters had before are out of
+    reach inside. Hooks are removed by whoever registers them (`cnnref.nn._hooks`).
 
     Args:
         model: The network. Every module in it gets back its class, too, since freezing changes it.
         trained: The block trains the model, so that its parameters and buffers keep their new
             values, and gradients are removed.
     """
+    inference = [] if trained else _without_inference_tensors(model)
     layers = [(layer, type(layer), layer.training) for layer in model.modules()]
     parameters = [(one, one.requires_grad, one.grad) for one in model.parameters()]
     buffers = [
@@ -54,3 +57,29 @@ def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
                 # that the caller built through this buffer.
                 if not torch.equal(buffer, values):
                     buffer.copy_(values)
+        for kept, name, tensor in inference:
+            kept[name] = tensor
+
+
+def _without_inference_tensors(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.Tensor]]:
+    """Put copies in the place of tensors made in inference mode, which autograd refuses.
+
+    Returns:
+        The dictionaries of parameters and buffers, the names in them, and the tensors replaced.
+    """
+    replaced: list[tuple[dict[str, Any], str, torch.Tensor]] = []
+    copies: dict[torch.Tensor, torch.Tensor] = {}  # One copy of a tensor that layers share.
+    for layer in model.modules():
+        tables: tuple[dict[str, Any], ...] = (layer._parameters, layer._buffers)
+        for kept in tables:
+            for name, tensor in kept.items():
+                if tensor is None or not tensor.is_inference():
+                    continue
+                if tensor not in copies:
+                    with torch.inference_mode(False):
+                        copy = tensor.detach().clone()
+                    is_parameter = isinstance(tensor, nn.Parameter)
+                    copies[tensor] = nn.Parameter(copy, False) if is_parameter else copy
+                replaced.append((kept, name, tensor))
+                kept[name] = copies[tensor]
+    return replaced

@@ -8,13 +8,20 @@ from torch import Tensor
 __all__ = ["as_batch", "wide"]
 
 
-def as_batch(images: object, argument: str, *, empty: bool = False) -> Tensor:
+# What a batch's axes are called by their number.
+_AXES = {1: "(N, C, T)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+
+def as_batch(
+    images: object, argument: str, *, empty: bool = False, spatial: tuple[int, ...] = (2,)
+) -> Tensor:
     """Return images (N, C, H, W) of floats, or refuse them.
 
     Args:
         images: What the caller was given.
         argument: Name of the caller's argument, for error messages.
         empty: Whether a batch without images is allowed.
+        spatial: How many spatial axes it may have: 1 for signals, 2 for images, 3 for volumes.
 
     Raises:
         TypeError: If it is not a tensor, or does not hold floats.
@@ -24,8 +31,9 @@ def as_batch(images: object, argument: str, *, empty: bool = False) -> Tensor:
         raise TypeError(f"`{argument}` is a {type(images).__name__}; it must be a torch.Tensor")
     if not images.is_floating_point():
         raise TypeError(f"`{argument}` has dtype {images.dtype}; it must hold floats")
-    if images.ndim != 4:
-        raise ValueError(f"`{argument}` has shape {tuple(images.shape)}; it must be (N, C, H, W)")
+    if images.ndim - 2 not in spatial:
+        shapes = " or ".join(_AXES[number] for number in sorted(spatial, key=lambda n: n != 2))
+        raise ValueError(f"`{argument}` has shape {tuple(images.shape)}; it must be {shapes}")
     if 0 in images.shape[1:] or not (empty or len(images)):
         raise ValueError(f"`{argument}` has shape {tuple(images.shape)}: it has no pixels")
     return images

@@ -6,6 +6,7 @@ Create any of these classes with a network and a layer, and call it with images 
 
 from __future__ import annotations
 
+from cnnref.nn._layouts import ToMaps, channels_first, channels_last, tokens_to_maps
 from cnnref.nn._targets import Target
 from cnnref.nn.gradcam._gradient_maps import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
 from cnnref.nn.gradcam._input_maps import GuidedInputXGradient, InputXGradient
@@ -29,7 +30,11 @@ __all__ = [
     "LayerCAM",
     "ScoreCAM",
     "Target",
+    "ToMaps",
     "ZeroMapWarning",
+    "channels_first",
+    "channels_last",
     "normalize_maps",
+    "tokens_to_maps",
     "upsample",
 ]

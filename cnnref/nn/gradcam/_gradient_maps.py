@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cnnref.nn.gradcam._maps import GradientMap
+from cnnref.nn.gradcam._maps import GradientMap, space
 
 __all__ = ["GradCAM", "GradCAMPlusPlus", "HiResCAM", "LayerCAM"]
 
@@ -26,6 +26,9 @@ class GradCAM(GradientMap):
         layers: One layer by name or module, or a list or predicate of layers; often the
             last one with maps.
         relu: With ``False`` the outer maximum is left out, so evidence against the target stays.
+        to_maps: What turns the layer's output into maps, if it has another form: `tokens_to_maps`
+            for a vision transformer, `channels_last` for a Swin transformer.
+        call: Which call of the layer to explain, counted from 0, if it runs more than once.
 
     Examples:
         >>> from skimage import data
@@ -41,7 +44,7 @@ class GradCAM(GradientMap):
     """
 
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        weights = gradients.mean(dim=(2, 3), keepdim=True)
+        weights = gradients.mean(dim=space(gradients), keepdim=True)
         return (weights * activations).sum(dim=1)
 
 
@@ -59,6 +62,8 @@ class HiResCAM(GradientMap):
         model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out; the paper has none.
+        to_maps: As for `GradCAM`.
+        call: As for `GradCAM`.
 
     Source:
         R. L. Draelos and L. Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of
@@ -87,6 +92,8 @@ class GradCAMPlusPlus(GradientMap):
         model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out.
+        to_maps: As for `GradCAM`.
+        call: As for `GradCAM`.
 
     Source:
         A. Chattopadhyay et al., Grad-CAM++: improved visual explanations for deep convolutional
@@ -94,11 +101,11 @@ class GradCAMPlusPlus(GradientMap):
     """
 
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        below = 2 + activations.sum(dim=(2, 3), keepdim=True) * gradients
+        below = 2 + activations.sum(dim=space(activations), keepdim=True) * gradients
         # Zero where the product is -2: after a ReLU that happens only where the gradient is
         # negative, and has no weight.
         alpha = torch.where(below == 0, torch.zeros_like(below), 1 / below)
-        weights = (alpha * gradients.relu()).sum(dim=(2, 3), keepdim=True)
+        weights = (alpha * gradients.relu()).sum(dim=space(alpha), keepdim=True)
         return (weights * activations).sum(dim=1)
 
 
@@ -114,6 +121,8 @@ class LayerCAM(GradientMap):
         model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers; early ones work too.
         relu: With ``False`` the outer maximum is left out.
+        to_maps: As for `GradCAM`.
+        call: As for `GradCAM`.
 
     Source:
         P.-T. Jiang et al., LayerCAM: exploring hierarchical class activation maps for localization,

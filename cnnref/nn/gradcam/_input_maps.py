@@ -9,6 +9,7 @@ from torch import nn
 
 from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
+from cnnref.nn.gradcam._inputs import Inputs
 from cnnref.nn.gradcam._maps import EvidenceMap, image_gradients
 
 __all__ = ["GuidedInputXGradient", "InputXGradient"]
@@ -35,11 +36,10 @@ class InputXGradient(EvidenceMap):
     def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
         super().__init__(model, "", relu=relu)
 
-    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
-        source = inputs.requires_grad_()
-        # The network may overwrite its input.
-        scores = scores_of(self.model(source.clone()), target, len(inputs))
-        (gradient,) = image_gradients(self.model, scores, {"input": source})
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
+        source = inputs.images.requires_grad_()
+        scores = scores_of(inputs.run(self.model), target, len(source))
+        gradient = image_gradients(self.model, scores, {"input": source})["input"]
         return {"input": (wide(source.detach()) * wide(gradient)).sum(dim=1)}
 
 
@@ -75,7 +75,7 @@ class GuidedInputXGradient(InputXGradient):
         if not _relus(model):
             raise ValueError("`model` has no nn.ReLU or nn.ReLU6, so no gradient can be guided")
 
-    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
         with ExitStack() as hooks:
             for one in _relus(self.model):
                 hooks.enter_context(one.register_forward_hook(_guide))

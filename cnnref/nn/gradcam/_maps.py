@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from cnnref.nn._hooks import Layers, find_layers, record_activations
+from cnnref._checks import as_int
+from cnnref.nn._hooks import Layers, each_tensor, find_layers, record_activations
+from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_call
 from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
-from cnnref.nn._tensors import as_batch, wide
+from cnnref.nn._tensors import wide
+from cnnref.nn.gradcam._inputs import Inputs, as_inputs
 
 __all__ = [
     "EvidenceMap",
@@ -21,14 +26,14 @@ __all__ = [
     "ZeroMapWarning",
     "image_gradients",
     "normalize_maps",
-    "only_call",
+    "space",
     "upsample",
 ]
 
 
 _CUT = (
     ": it is on another branch, or something between them cuts the graph (`detach`, "
-    "`torch.no_grad` or an `argmax`)"
+    "`torch.no_grad`, an `argmax` or gradient checkpointing with `use_reentrant=True`)"
 )
 
 
@@ -39,24 +44,47 @@ class ZeroMapWarning(UserWarning):
 class EvidenceMap(ABC):
     """A map over the image of the evidence for a target.
 
+    Signals (N, C, T) and volumes (N, C, D, H, W) get maps too, with one or three axes.
+
     Args:
         model: Any network. It is left as it was: no hooks, no gradients of parameters, and in
             train mode no change of running statistics or of torch's random state.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: Set negative numbers of the map, which are evidence against the target, to zero.
+        to_maps: What turns a layer's output into maps (N, C, h, w) if it has another form:
+            `tokens_to_maps`, `channels_last`, or your own function, which must only select and
+            rearrange numbers (``lambda output: output[0]`` picks from a tuple).
+        call: Which call of a layer to explain if it runs more than once in a pass, counted from 0,
+            or from the end if negative.
     """
 
-    def __init__(self, model: nn.Module, layers: Layers, *, relu: bool = True) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Layers,
+        *,
+        relu: bool = True,
+        to_maps: ToMaps | None = None,
+        call: int | None = None,
+    ) -> None:
         self.model = model
         self.names = [one.name for one in find_layers(model, layers)]
         self.relu = relu
+        if to_maps is not None and not callable(to_maps):
+            raise TypeError(
+                f"`to_maps` ({to_maps!r}) must be a function from a layer's output to maps"
+            )
+        self.to_maps = to_maps
+        self.call = None if call is None else as_int(call, "call", -(2**63))
         self._single = isinstance(layers, (str, nn.Module))
 
-    def __call__(self, inputs: torch.Tensor, target: Target = None) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor | Sequence[Any], target: Target = None) -> torch.Tensor:
         """Return the maps, upsampled to the size of the images.
 
         Args:
-            inputs: Images as the network takes them, (N, C, H, W).
+            inputs: Images as the network takes them, (N, C, H, W). For a network with several
+                arguments, a tuple: the images first, then the others; the maps are laid over the
+                images. A further tensor with N rows has one row for each image.
             target: The number of a class, or one for each image (a list or tensor); or a function
                 from the network's output to the numbers to explain, (N,), or their sum; or None
                 for each image's top class.
@@ -70,16 +98,19 @@ class EvidenceMap(ABC):
 
         Raises:
             TypeError: If an argument is of the wrong kind.
-            ValueError: If a shape is wrong, the target is out of range, or the target is not a
-                function although the network's output is not scores (N, classes).
+            ValueError: If a shape is wrong; if a layer's channels could be on the last axis, or it
+                runs several times, and nothing says which is meant; if the target is out of range,
+                or not a function although the network's output is not scores (N, classes).
             RuntimeError: If a layer does not run, or the target does not depend on it.
         """
         maps = self.layer_maps(inputs, target)
-        size = (inputs.shape[2], inputs.shape[3])
-        large = [upsample(one, size) for one in maps.values()]
+        images = inputs if isinstance(inputs, torch.Tensor) else inputs[0]
+        large = [upsample(one, images.shape[2:]) for one in maps.values()]
         return large[0] if self._single else torch.stack(large, dim=1)
 
-    def layer_maps(self, inputs: torch.Tensor, target: Target = None) -> dict[str, torch.Tensor]:
+    def layer_maps(
+        self, inputs: torch.Tensor | Sequence[Any], target: Target = None
+    ) -> dict[str, torch.Tensor]:
         """Return the maps in the layers' own sizes, (N, h, w) for each layer's name.
 
         Arguments, warnings and errors are those of a call.
@@ -88,11 +119,11 @@ class EvidenceMap(ABC):
         with torch.inference_mode(False), torch.enable_grad(), restored(self.model):
             # Without gradients of parameters, autograd keeps nothing of the layers before a map.
             self.model.requires_grad_(False)
-            maps = self._signed(as_batch(inputs, "inputs").detach().clone(), target)
+            maps = self._signed(as_inputs(inputs, self.model), target)
         if self.relu:
             maps = {name: one.relu() for name, one in maps.items()}
         for name, one in maps.items():
-            for place, biggest in enumerate(one.abs().amax(dim=(1, 2)).tolist()):
+            for place, biggest in enumerate(one.abs().flatten(1).amax(dim=1).tolist()):
                 if biggest == 0:
                     warnings.warn(
                         f"the map of image {place} at {name!r} is zero everywhere: nothing there "
@@ -103,90 +134,127 @@ class EvidenceMap(ABC):
         return maps
 
     @abstractmethod
-    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
         """Return the maps before negative numbers are set to zero."""
+
+    def _recorded(self, inputs: Inputs) -> tuple[Any, dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the network's output, the layers' outputs, and the maps in them, by layer."""
+        with (
+            record_activations(self.model, self.names) as record,
+            observed_layouts(self.model) as layouts,
+        ):
+            output = inputs.run(self.model)
+        outputs = {name: one_call(name, calls, self.call) for name, calls in record.items()}
+        return output, outputs, self._maps_in(outputs, inputs.images, layouts)
+
+    def _maps_in(
+        self, outputs: Mapping[str, Any], images: torch.Tensor, layouts: Layouts
+    ) -> dict[str, torch.Tensor]:
+        return {
+            name: as_maps(one, images, name=name, to_maps=self.to_maps, layouts=layouts)
+            for name, one in outputs.items()
+        }
 
 
 class GradientMap(EvidenceMap):
     """A map made of a layer's activations and the target's gradient with respect to them."""
 
-    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
         with record_activations(self.model, self.names, gradients=True) as record:
-            output = self.model(inputs)
-        activations = [only_call(name, calls, len(inputs)) for name, calls in record.items()]
-        scores = scores_of(output, target, len(inputs))
-        gradients = image_gradients(self.model, scores, dict(zip(record, activations, strict=True)))
+            with observed_layouts(self.model) as layouts:
+                output = inputs.run(self.model)
+            # With gradient checkpointing the layers run again in the backward pass, which must see
+            # the same hooks; what they record then does not count.
+            outputs = {
+                name: one_call(name, list(calls), self.call) for name, calls in record.items()
+            }
+            maps = self._maps_in(outputs, inputs.images, layouts)
+            scores = scores_of(output, target, len(inputs.images))
+            gradients = image_gradients(self.model, scores, outputs, self.to_maps)
         return {
-            name: self._combine(wide(maps.detach()), wide(gradient))
-            for name, maps, gradient in zip(record, activations, gradients, strict=True)
+            name: self._combine(wide(one.detach()), wide(gradients[name]))
+            for name, one in maps.items()
         }
 
     @abstractmethod
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """Return (N, h, w) from activations and gradients (N, C, h, w)."""
+        """Return (N, *spatial) from activations and gradients (N, C, *spatial)."""
 
 
-def only_call(name: str, calls: Sequence[object], count: int) -> torch.Tensor:
-    """Return the output (N, C, h, w) of a layer that ran once.
-
-    Raises:
-        TypeError: If the output is anything but one tensor of floats.
-        ValueError: If the layer ran several times, or its output has no spatial axes.
-    """
-    if len(calls) > 1:
-        raise ValueError(
-            f"`layers`: {name!r} runs {len(calls)} times in one pass; name a layer that runs once"
-        )
-    (maps,) = calls
-    if not isinstance(maps, torch.Tensor) or not maps.is_floating_point():
-        raise TypeError(
-            f"`layers`: {name!r} outputs a {type(maps).__name__}; it must be one tensor of floats"
-        )
-    if maps.ndim != 4 or maps.shape[0] != count:
-        raise ValueError(
-            f"`layers`: {name!r} outputs shape {tuple(maps.shape)} for {count} images; a map needs "
-            "a layer whose output is (N, C, h, w)"
-        )
-    return maps
+def space(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Return the spatial axes of maps (N, C, *spatial)."""
+    return tuple(range(2, tensor.ndim))
 
 
 def image_gradients(
-    model: nn.Module, scores: torch.Tensor, tensors: dict[str, torch.Tensor]
-) -> list[torch.Tensor]:
-    """Return the gradient of each image's score with respect to its own row of some tensors.
+    model: nn.Module,
+    scores: torch.Tensor,
+    outputs: Mapping[str, Any],
+    to_maps: ToMaps | None = None,
+) -> dict[str, torch.Tensor]:
+    """Return the gradient of each image's score with respect to its own part of some outputs.
+
+    Args:
+        model: The network.
+        scores: One per image, (N,), or their sum, ().
+        outputs: Tensors (N, ...), or outputs that `to_maps` makes such tensors of, by the name of
+            their layer.
+        to_maps: Rearranges an output's gradient like the output.
 
     Raises:
-        RuntimeError: If the scores do not depend on one of the tensors.
+        RuntimeError: If the scores do not depend on any tensor of an output.
     """
-    sources = list(tensors.values())
-    if not scores.requires_grad:
-        raise RuntimeError(f"the target does not depend on {', '.join(map(repr, tensors))}{_CUT}")
-    found: tuple[torch.Tensor | None, ...]
+    sources = {name: _tensors_in(output) for name, output in outputs.items()}
+    wanted = [one for tensors in sources.values() for one in tensors if one.requires_grad]
+    if not scores.requires_grad or not wanted:
+        raise RuntimeError(f"the target does not depend on {', '.join(map(repr, outputs))}{_CUT}")
     if scores.ndim == 0 or len(scores) == 1 or not any(one.training for one in model.modules()):
         # In eval mode no image affects another's score, so the sum has the gradients of all.
-        found = torch.autograd.grad(scores.sum(), sources, allow_unused=True)
+        passes = [torch.autograd.grad(scores.sum(), wanted, allow_unused=True)]
     else:
         # In train mode batch norm mixes the images, so each score needs a backward pass of its own.
         passes = [
-            torch.autograd.grad(score, sources, retain_graph=True, allow_unused=True)
+            torch.autograd.grad(score, wanted, retain_graph=True, allow_unused=True)
             for score in scores
         ]
-        found = tuple(_own_rows(gradients) for gradients in zip(*passes, strict=True))
-    gradients = []
-    for name, gradient in zip(tensors, found, strict=True):
-        if gradient is None:
+    rows: dict[str, list[torch.Tensor]] = {name: [] for name in outputs}
+    for image, found in enumerate(passes):
+        by_tensor = {id(one): gradient for one, gradient in zip(wanted, found, strict=True)}
+        for name, output in outputs.items():
+            if any(by_tensor.get(id(one)) is not None for one in sources[name]):
+                gradient = each_tensor(output, partial(_gradient_of, by_tensor))
+                arranged = gradient if to_maps is None else to_maps(gradient)
+                rows[name].append(arranged if len(passes) == 1 else arranged[image])
+    for name, found_rows in rows.items():
+        if not found_rows:
             raise RuntimeError(f"the target does not depend on {name!r}{_CUT}")
-        gradients.append(gradient)
-    return gradients
+    if len(passes) == 1:
+        return {name: one for name, (one,) in rows.items()}
+    return {name: torch.stack(found_rows) for name, found_rows in rows.items()}
 
 
-def _own_rows(gradients: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    """Return row n of gradient n, for all n; None if no score depends on the tensor."""
-    own = [gradient[n] for n, gradient in enumerate(gradients) if gradient is not None]
-    return torch.stack(own) if own else None
+def _tensors_in(output: Any) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        found.append(tensor)
+        return tensor
+
+    each_tensor(output, keep)
+    return found
 
 
-def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def _gradient_of(
+    by_tensor: Mapping[int, torch.Tensor | None], tensor: torch.Tensor
+) -> torch.Tensor:
+    gradient = by_tensor.get(id(tensor))
+    return torch.zeros_like(tensor) if gradient is None else gradient
+
+
+_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def upsample(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     r"""Return maps (N, h, w) enlarged to ``size`` = (H, W), bilinearly, with cell centres kept.
 
     A cell of a map covers $H/h \times W/w$ pixels, and its number is put in the middle of them:
@@ -194,9 +262,12 @@ def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     ``align_corners=False``; ``True`` would move the centres of the outer cells to the border of the
     image. The middle is a convention: the network's padding may shift what the cell sees.
 
+    Maps of signals (N, t) and of volumes (N, d, h, w) are enlarged in the same way.
+
     Raises:
         TypeError: If the maps do not hold floats.
-        ValueError: If they are not of shape (N, h, w), or a side is less than 1.
+        ValueError: If they are not of shape (N, h, w), `size` has another number of sides, or a
+            side is less than 1.
 
     Examples:
         >>> upsample(torch.tensor([[[0.0, 4.0]]]), (1, 4))
@@ -204,11 +275,14 @@ def upsample(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """
     if not maps.is_floating_point():
         raise TypeError(f"`maps` has dtype {maps.dtype}; it must hold floats")
-    if maps.ndim != 3 or 0 in maps.shape:
+    if maps.ndim - 1 not in _MODES or 0 in maps.shape:
         raise ValueError(f"`maps` has shape {tuple(maps.shape)}; it must be (N, h, w)")
-    if min(size) < 1:
-        raise ValueError(f"`size` ({size}) must be at least 1 in both directions")
-    large = interpolate(maps[:, None], size, mode="bilinear", align_corners=False)
+    sides = tuple(size)
+    if len(sides) != maps.ndim - 1 or min(sides) < 1:
+        raise ValueError(
+            f"`size` ({sides}) must be {maps.ndim - 1} numbers of at least 1, one per axis of a map"
+        )
+    large = interpolate(maps[:, None], sides, mode=_MODES[len(sides)], align_corners=False)
     return large[:, 0]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from cnnref._checks import as_int
-from cnnref.nn._hooks import Layers, record_activations
-from cnnref.nn._targets import Target, chosen_classes, scores_of
+from cnnref.nn._hooks import Layers
+from cnnref.nn._layouts import ToMaps
+from cnnref.nn._targets import Target
 from cnnref.nn._tensors import wide
-from cnnref.nn.gradcam._maps import EvidenceMap, only_call, upsample
+from cnnref.nn.gradcam._inputs import Inputs, image_scores, image_targets
+from cnnref.nn.gradcam._maps import EvidenceMap, upsample
 
 __all__ = ["ScoreCAM"]
 
@@ -31,6 +33,8 @@ class ScoreCAM(EvidenceMap):
         model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
         relu: With ``False`` the outer maximum is left out.
+        to_maps: As for `GradCAM`.
+        call: As for `GradCAM`.
         batch_size: How many masked images go through the network at once.
         progress: Show a progress bar.
 
@@ -49,51 +53,45 @@ class ScoreCAM(EvidenceMap):
         layers: Layers,
         *,
         relu: bool = True,
+        to_maps: ToMaps | None = None,
+        call: int | None = None,
         batch_size: int = 32,
         progress: bool = False,
     ) -> None:
-        super().__init__(model, layers, relu=relu)
+        super().__init__(model, layers, relu=relu, to_maps=to_maps, call=call)
         self.batch_size = as_int(batch_size, "batch_size", 1)
         self.progress = progress
 
     @torch.no_grad()
-    def _signed(self, inputs: torch.Tensor, target: Target) -> dict[str, torch.Tensor]:
-        with record_activations(self.model, self.names) as record:
-            output = self.model(inputs.clone())
-        by_class = not callable(target) or isinstance(target, torch.Tensor)
-        classes = chosen_classes(output, target, len(inputs)) if by_class else None
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
+        output, _, recorded = self._recorded(inputs)
+        targets = image_targets(output, target, len(inputs.images))
         maps = {}
-        for name, calls in record.items():
-            activations = wide(only_call(name, calls, len(inputs)))
+        for name, one in recorded.items():
+            activations = wide(one)
             weights = [
-                self._weights(image, channels, target if classes is None else int(classes[place]))
-                for place, (image, channels) in enumerate(zip(inputs, activations, strict=True))
+                self._weights(inputs, image, activations[image], wanted)
+                for image, wanted in enumerate(targets)
             ]
-            maps[name] = (torch.stack(weights)[:, :, None, None] * activations).sum(dim=1)
+            maps[name] = torch.einsum("nk,nk...->n...", torch.stack(weights), activations)
         return maps
 
-    def _weights(self, image: torch.Tensor, channels: torch.Tensor, target: Target) -> torch.Tensor:
-        """Return the weights (C,) of the channels for one image (3, H, W), its maps (C, h, w)."""
-        alive = torch.nonzero(channels.amax(dim=(1, 2)) > channels.amin(dim=(1, 2)))[:, 0]
+    def _weights(self, inputs: Inputs, image: int, channels: Tensor, target: Target) -> Tensor:
+        """Return the weights (C,) of the channels of one image, its maps (C, *spatial)."""
+        picture = inputs.images[image]
+        flat = channels.flatten(1)
+        alive = torch.nonzero(flat.amax(dim=1) > flat.amin(dim=1))[:, 0]
         weights = torch.zeros(len(channels), dtype=channels.dtype, device=channels.device)
         if len(alive) == 0:
             return weights
+        nothing = image_scores(self.model, inputs, torch.zeros_like(picture)[None], image, target)
         gains = []
-        nothing = self._score(torch.zeros_like(image)[None], target)
         batches = torch.split(alive, self.batch_size)
         for picked in tqdm(batches, disable=not self.progress, desc="Score-CAM"):
-            masks = upsample(channels[picked], (image.shape[1], image.shape[2]))
-            bottom, top = (pick(masks, (1, 2), keepdim=True) for pick in (torch.amin, torch.amax))
-            masks = (masks - bottom) / (top - bottom)
-            masked = image[None] * masks[:, None].to(image.dtype)
-            gains.append(self._score(masked, target) - nothing)
+            masks = upsample(channels[picked], picture.shape[1:])
+            axes = tuple(range(1, masks.ndim))
+            bottom, top = masks.amin(axes, keepdim=True), masks.amax(axes, keepdim=True)
+            masked = picture * ((masks - bottom) / (top - bottom))[:, None].to(picture.dtype)
+            gains.append(image_scores(self.model, inputs, masked, image, target) - nothing)
         weights[alive] = torch.cat(gains).softmax(dim=0).to(weights.dtype)
         return weights
-
-    def _score(self, images: torch.Tensor, target: Target) -> torch.Tensor:
-        scores = wide(scores_of(self.model(images), target, len(images)))
-        if scores.ndim == 0:
-            raise ValueError(
-                "`target` returned one number for all images; Score-CAM needs one number per image"
-            )
-        return scores
