@@ -11,10 +11,8 @@ from cnnref.nn.faithfulness import (
     blurred,
     deletion,
     insertion,
-    randomization_check,
     rank_correlation,
 )
-from cnnref.nn.gradcam import GradCAM, InputXGradient
 
 
 class Weighted(nn.Module):
@@ -144,7 +142,35 @@ def test_curves_refuse(maps, settings, error, words):
             curve(Weighted(WEIGHTS), ONES, maps, **settings)
 
 
-# Rank correlation and randomisation
+@pytest.mark.parametrize("axes", [1, 3])
+def test_signals_and_volumes(axes):
+    """The numbers of the image, in a row along each of the axes."""
+    for axis in range(axes):
+        shape = [1] * axes
+        shape[axis] = 4
+        x, weights = ONES.view(1, 1, *shape), torch.tensor(WEIGHTS).view(shape)
+
+        def model(x, weights=weights):
+            score = (x * weights).flatten(1).sum(dim=1)
+            return torch.stack([score, torch.zeros_like(score)], dim=1)
+
+        network = nn.Module()
+        network.forward = model
+        curve = deletion(network, x, weights[None], 0, steps=4)
+        np.testing.assert_allclose(curve.scores[0], sigmoid([2, -1, -2, -2, 0]), atol=1e-6)
+        curve = insertion(network, x, weights[None], 0, steps=1)
+        np.testing.assert_allclose(curve.scores[0], sigmoid([2, 2]), atol=1e-5)
+        assert average_drop(network, x, weights[None].clamp(min=0), 0) == 0
+        with pytest.raises(ValueError, match="`maps` has shape"):
+            deletion(network, x, weights, 0)
+        ramp = torch.zeros(1, 2, *shape)
+        ramp[0, 1].view(-1)[1] = 1.0
+        image = ramp.view(1, 2, 1, 4)
+        soft = blurred(image, 0.8)
+        torch.testing.assert_close(blurred(ramp, 0.8).flatten(), soft.flatten())
+
+
+# Rank correlation
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -158,67 +184,145 @@ def test_rank_correlation_is_scipys(ties):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_flat_map_has_no_correlation():
-    assert rank_correlation(torch.ones(1, 2, 2), torch.rand(1, 2, 2)).tolist() == [0]
+def test_an_undefined_correlation_is_nan():
+    first = torch.stack([torch.ones(2, 2), torch.eye(2), torch.full((2, 2), torch.nan)])
+    second = torch.stack([torch.eye(2)] * 3)
+    for a, b in ((first, second), (second, first)):
+        found = rank_correlation(a, b).tolist()
+        assert found == [
+            pytest.approx(torch.nan, nan_ok=True),
+            1,
+            pytest.approx(torch.nan, nan_ok=True),
+        ]
+    assert rank_correlation(torch.ones(0, 2, 2), torch.ones(0, 2, 2)).shape == (0,)
+
+
+def test_signals_and_volumes_have_rank_correlations():
+    a = torch.arange(6.0)[None]
+    assert rank_correlation(a, a.square()).tolist() == pytest.approx([1])
+    assert rank_correlation(a.view(1, 1, 2, 3), -a.view(1, 1, 2, 3)).tolist() == pytest.approx([-1])
+
+
+def test_rank_correlation_refuses():
     with pytest.raises(ValueError, match=r"both must be the same \(N, H, W\)"):
         rank_correlation(torch.ones(1, 2, 2), torch.ones(1, 2, 3))
+    with pytest.raises(TypeError, match="`second` is a list; it must be"):
+        rank_correlation(torch.ones(1, 2, 2), [[[1.0]]])
 
 
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3),
-        nn.ReLU(),
-        nn.Conv2d(8, 8, 3),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(512, 3),
-    ).eval()
+# What a model outputs
 
 
-def test_a_map_of_the_image_alone_does_not_notice():
-    model, x = network(), torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(0))
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = randomization_check(model, lambda one: x[:, 0].abs())
-    assert found == {"5": pytest.approx(1), "2": pytest.approx(1), "0": pytest.approx(1)}
-    found = randomization_check(model, lambda one: GradCAM(one, "3", relu=False)(x, 0))
-    assert list(found) == ["5", "2", "0"]
-    assert max(abs(value) for value in found.values()) < 0.9
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name])
+class Outputs(nn.Module):
+    """Two scores, -2 and 0 for an image of ones, in one of several forms."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.scores = Weighted([[-3.0, 0.0], [-1.0, 2.0]])
+        self.form = form
+
+    def forward(self, x):
+        return self.form(self.scores(x))
 
 
-def test_layers_stay_destroyed_and_keep_their_numbers():
-    model, seen = network(), []
-
-    def explain(one):
-        seen.append({name: value.clone() for name, value in one.state_dict().items()})
-        return torch.rand(1, 4, 4)
-
-    randomization_check(model, explain, ["5", "0"], seed=3)
-    whole, first, second = seen
-    for name, value in whole.items():
-        for later in (first, second):
-            assert torch.equal(later[name].flatten().sort().values, value.flatten().sort().values)
-        changed = {"5.weight", "5.bias"}, {"5.weight", "5.bias", "0.weight", "0.bias"}
-        for later, names in zip((first, second), changed, strict=True):
-            assert torch.equal(later[name], value) == (name not in names)
-    assert torch.equal(first["5.weight"], second["5.weight"])
+def softmax(values):
+    return np.exp(values) / np.exp(values).sum()
 
 
-def test_randomization_is_seeded():
-    model, x = network(), torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (lambda scores: scores, None),
+        (lambda scores: scores, "scores"),
+        (lambda scores: scores.softmax(1), None),
+        (lambda scores: scores.softmax(1), "probabilities"),
+        (lambda scores: scores.log_softmax(1), None),
+        (lambda scores: scores.log_softmax(1), "log_probabilities"),
+        # One logit is class 0, with or without an axis of its own.
+        (lambda scores: scores[:, :1], "logits"),
+        (lambda scores: scores[:, 0], "logits"),
+        (lambda scores: scores[:, :1].sigmoid(), "probabilities"),
+        (lambda scores: scores[:, 0].sigmoid(), "probabilities"),
+        # Independent labels: the second number changes nothing in the first.
+        (lambda scores: torch.cat([scores[:, :1], scores + 7], 1), "logits"),
+    ],
+)
+def test_the_probability_is_the_same_whatever_the_model_outputs(form, said, dtype):
+    model, maps = Outputs(form).to(dtype), torch.tensor([WEIGHTS])
+    arguments = (model, ONES.to(dtype), maps, 0)
+    curve = deletion(*arguments, output=said, steps=4)
+    tolerance = max(1e-6, 2 * torch.finfo(dtype).eps)
+    np.testing.assert_allclose(curve.scores[0], sigmoid([-2, 1, 2, 2, 0]), atol=tolerance)
+    curve = insertion(*arguments, output=said, steps=1, baseline=0.0)
+    np.testing.assert_allclose(curve.scores[0], sigmoid([0, -2]), atol=tolerance)
+    drop = average_drop(model, ONES.to(dtype), 2 * ONES[0] - maps, 0, output=said)
+    # The map without negative numbers, over its largest: [0 .5; .25 1].
+    after = sigmoid(-0.25 + 2)
+    assert drop == pytest.approx(max(0, (sigmoid(-2) - after) / sigmoid(-2)), abs=tolerance)
 
-    def explain(one):
-        return InputXGradient(one, relu=False)(x, 0)
 
-    runs = [randomization_check(model, explain, seed=seed) for seed in (0, 0, 1)]
-    assert runs[0] == runs[1]
-    assert runs[0] != runs[2]
+def test_the_top_class_is_that_of_the_outputs():
+    for form, said in (
+        (lambda scores: scores, None),
+        (lambda scores: scores.softmax(1), None),
+        (lambda scores: scores.log_softmax(1), "log_probabilities"),
+    ):
+        curve = deletion(Outputs(form), ONES, torch.tensor([WEIGHTS]), output=said, steps=1)
+        np.testing.assert_allclose(curve.scores[0], [sigmoid(2), 0.5], atol=1e-6)
 
 
-def test_randomization_refuses():
-    with pytest.raises(ValueError, match="'1', which has no parameters"):
-        randomization_check(network(), lambda one: torch.rand(1, 2, 2), ["1"])
-    with pytest.raises(ValueError, match=r"`layers` \('9'\) must be the name of a layer"):
-        randomization_check(network(), lambda one: torch.rand(1, 2, 2), ["9"])
+def test_the_other_class_of_one_logit():
+    curve = deletion(
+        Outputs(lambda scores: scores[:, :1]), ONES, torch.tensor([WEIGHTS]),
+        lambda output: 1 - output.sigmoid()[:, 0], steps=1,
+    )  # fmt: skip
+    np.testing.assert_allclose(curve.scores[0], [sigmoid(2), 0.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "target", "said", "words"),
+    [
+        (
+            lambda s: s[:, :1],
+            0,
+            None,
+            "outputs one number per image.*say which it is with `output`",
+        ),
+        (lambda s: s[:, 0], None, None, 'one of "scores", "logits", "probabilities", "log_prob'),
+        (lambda s: s.sigmoid(), 0, None, "between 0 and 1 that do not sum to 1.*`output`"),
+        (lambda s: s[:, :1], 0, "scores", r'`output` \("scores"\) .*always 1: use "logits"'),
+        (lambda s: s, 0, "probabilities", r"from -2 to 0: probabilities lie between 0 and 1"),
+        (lambda s: s + 3, 0, "probabilities", r"from 1 to 3: probabilities lie between 0 and 1"),
+        (lambda s: s.softmax(1), 0, "log_probabilities", "log-probabilities are at most 0"),
+        (lambda s: s, 0, "softmax", r"`output` \('softmax'\) must be one of 'scores', 'logits'"),
+        (lambda s: s, lambda y: y[:, 0], "scores", "must be None if `target` is a function"),
+    ],
+)
+def test_what_a_model_outputs_is_refused_if_it_is_ambiguous_or_wrong(form, target, said, words):
+    model = Outputs(form)
+    for tool in (deletion, insertion, average_drop):
+        with pytest.raises(ValueError, match=words):
+            tool(model, ONES, torch.tensor([WEIGHTS]), target, output=said)
+
+
+def test_small_scores_and_independent_labels_can_be_said():
+    curve = deletion(
+        Outputs(lambda s: s.sigmoid()), ONES, torch.tensor([WEIGHTS]), 0, output="scores", steps=1
+    )
+    np.testing.assert_allclose(curve.scores[0, 0], softmax(sigmoid([-2, 0]))[0], atol=1e-6)
+    curve = deletion(
+        Outputs(lambda s: s.sigmoid()), ONES, torch.tensor([WEIGHTS]), 0, output="probabilities",
+        steps=1,
+    )  # fmt: skip
+    np.testing.assert_allclose(curve.scores[0], sigmoid([-2, 0]), atol=1e-6)
+
+
+def test_other_arguments_of_the_curves_are_refused():
+    arguments = Weighted(WEIGHTS), ONES, torch.tensor([WEIGHTS])
+    for tool in (deletion, insertion):
+        with pytest.raises(ValueError, match=r"`baseline` has shape \(3,\); it must broadcast"):
+            tool(*arguments, 0, baseline=torch.zeros(3))
+    for tool in (deletion, insertion, average_drop):
+        with pytest.raises(ValueError, match="`maps` contains nan"):
+            tool(*arguments[:2], torch.full((1, 2, 2), torch.nan), 0)

@@ -21,7 +21,9 @@ except ModuleNotFoundError as error:
     print(error.name, "|", error)
 """
 
-SUBPACKAGES = ["augmentation", "feature_visualization", "gradcam", "pretrained", "transfer"]
+SUBPACKAGES = [
+    "augmentation", "faithfulness", "feature_visualization", "gradcam", "pretrained", "transfer"
+]  # fmt: skip
 
 
 def run(code):
