@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from cnnref.nn._layouts import ToMaps, channels_first, channels_last, tokens_to_maps
 from cnnref.nn._targets import Target
+from cnnref.nn.gradcam._diagnosis import diagnose
+from cnnref.nn.gradcam._findings import Diagnosis, Finding
 from cnnref.nn.gradcam._gradient_maps import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
 from cnnref.nn.gradcam._input_maps import GuidedInputXGradient, InputXGradient
 from cnnref.nn.gradcam._maps import (
@@ -17,10 +19,13 @@ from cnnref.nn.gradcam._maps import (
     normalize_maps,
     upsample,
 )
+from cnnref.nn.gradcam._output_targets import best_box, class_pixels, one_logit, scores_at
 from cnnref.nn.gradcam._score_cam import ScoreCAM
 
 __all__ = [
+    "Diagnosis",
     "EvidenceMap",
+    "Finding",
     "GradCAM",
     "GradCAMPlusPlus",
     "GradientMap",
@@ -32,9 +37,14 @@ __all__ = [
     "Target",
     "ToMaps",
     "ZeroMapWarning",
+    "best_box",
     "channels_first",
     "channels_last",
+    "class_pixels",
+    "diagnose",
     "normalize_maps",
+    "one_logit",
+    "scores_at",
     "tokens_to_maps",
     "upsample",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "image_gradients",
     "normalize_maps",
     "space",
+    "tensors_in",
     "upsample",
 ]
 
@@ -204,7 +205,7 @@ def image_gradients(
     Raises:
         RuntimeError: If the scores do not depend on any tensor of an output.
     """
-    sources = {name: _tensors_in(output) for name, output in outputs.items()}
+    sources = {name: tensors_in(output) for name, output in outputs.items()}
     wanted = [one for tensors in sources.values() for one in tensors if one.requires_grad]
     if not scores.requires_grad or not wanted:
         raise RuntimeError(f"the target does not depend on {', '.join(map(repr, outputs))}{_CUT}")
@@ -233,7 +234,8 @@ def image_gradients(
     return {name: torch.stack(found_rows) for name, found_rows in rows.items()}
 
 
-def _tensors_in(output: Any) -> list[torch.Tensor]:
+def tensors_in(output: Any) -> list[torch.Tensor]:
+    """Return the tensors of a nested output, in order."""
     found: list[torch.Tensor] = []
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
