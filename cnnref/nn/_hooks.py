@@ -7,15 +7,19 @@ after an exception.
 from __future__ import annotations
 
 import copy
+import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
+from torch.jit import ScriptModule
+from torch.jit._trace import TopLevelTracedModule
 
 __all__ = [
     "Activations",
@@ -27,6 +31,7 @@ __all__ = [
     "eager",
     "find_layers",
     "record_activations",
+    "refuse_unheard",
     "tapped",
 ]
 
@@ -66,7 +71,10 @@ def find_layers(model: nn.Module, layers: Layers, argument: str = "layers") -> l
         ValueError: If there is no such layer, a predicate picks none, or `layers` is empty.
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"`model` is a {type(model).__name__}; it must be a torch.nn.Module")
+        remedy = ": pass the network that was exported" if _is_exported(model) else ""
+        raise TypeError(
+            f"`model` is a {type(model).__name__}; it must be a torch.nn.Module{remedy}"
+        )
     # A Sequential is a module; a list of layers is a list.
     several = isinstance(layers, (list, tuple))
     asked: Sequence[Layer] = layers if several else [layers]  # type: ignore[assignment,list-item]
@@ -77,6 +85,10 @@ def find_layers(model: nn.Module, layers: Layers, argument: str = "layers") -> l
         for one in _resolve(model, layer, argument):
             found.setdefault(one.name, one)
     return list(found.values())
+
+
+def _is_exported(model: object) -> bool:
+    return type(model).__name__ == "ExportedProgram"
 
 
 def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
@@ -130,6 +142,44 @@ def eager() -> Iterator[None]:
         yield
 
 
+def refuse_unheard(model: nn.Module, found: Sequence[Found], argument: str = "layers") -> None:
+    """Refuse layers that run where no hook hears of them, before anything is changed.
+
+    Raises:
+        TypeError: If a layer is part of a scripted, traced or exported network.
+    """
+    graphs = [(name, one) for name, one in model.named_modules() if isinstance(one, GraphModule)]
+    for one in found:
+        if isinstance(one.module, ScriptModule) and not isinstance(
+            one.module, TopLevelTracedModule
+        ):
+            raise TypeError(
+                f"`{argument}`: {one.name!r} is a scripted layer. These run outside Python, where "
+                "no hook hears of them; use the network that was scripted, or load its weights "
+                "(`state_dict`) into one"
+            )
+        for name, graph in graphs:
+            inside = _inside(one.name, name)
+            if inside and not any(
+                f"{node.target}.".startswith(f"{inside}.")
+                or f"{inside}.".startswith(f"{node.target}.")
+                for node in graph.graph.nodes
+                if node.op == "call_module"
+            ):
+                raise TypeError(
+                    f"`{argument}`: {one.name!r} is a layer of a graph of functions, such as "
+                    "`torch.export` makes. The graph uses the layer's weights without calling it; "
+                    "use the network that was exported, or `torch.export.unflatten`"
+                )
+
+
+def _inside(name: str, around: str) -> str:
+    """Return the part of a layer's name after that of a module around it, or an empty string."""
+    if not around:
+        return name
+    return name.removeprefix(f"{around}.") if name.startswith(f"{around}.") else ""
+
+
 @contextmanager
 def record_activations(
     model: nn.Module, layers: Layers, *, gradients: bool = False
@@ -152,11 +202,14 @@ def record_activations(
             layer's output. This also works on a network whose parameters are all frozen.
 
     Yields:
-        For each layer's dotted name the list of its outputs, one entry per call, in order. Outputs
-        that are tuples, lists or dictionaries keep that form.
+        For each layer's dotted name the list of its outputs, one entry per call, in order: a layer
+        that runs twice has two. Outputs that are tuples, lists, dictionaries, dataclasses or other
+        objects with tensors as attributes keep that form. A network compiled by `torch.compile` is
+        run without its compiled code, which calls no hooks.
 
     Raises:
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument is of the wrong kind, or a layer is part of a scripted or exported
+            network, which runs it where no hook hears of it.
         ValueError: If a layer does not exist.
         RuntimeError: At the end of the block, if a layer that was named did not run in it (or
             none of those a predicate picked).
@@ -171,6 +224,7 @@ def record_activations(
         True
     """
     found = find_layers(model, layers)
+    refuse_unheard(model, found)
     record: Activations = {one.name: [] for one in found}
     with eager(), ExitStack() as hooks:
         for one in found:
@@ -222,7 +276,11 @@ def _in_graph(tensor: Tensor) -> Tensor:
 
 
 def each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to every tensor of a nested output, and return it in the same form."""
+    """Apply a function to every tensor of a nested output, and return it in the same form.
+
+    Tuples, lists, mappings, dataclasses and objects with tensors as attributes are copied. Other
+    objects, and what contains no tensor, are returned as they are.
+    """
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, Mapping):
@@ -231,11 +289,31 @@ def each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
         for key, item in value.items():
             result[key] = each_tensor(item, function)
         return result
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(each_tensor(item, function) for item in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(each_tensor(item, function) for item in value)
-    return value
+        items = [each_tensor(item, function) for item in value]
+        # A tuple without tensors cannot be overwritten; some, such as torch.Size, take no items.
+        if isinstance(value, tuple) and all(map(operator.is_, items, value)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    names = _attributes(value)
+    if not names:
+        return value
+    result = copy.copy(value)
+    for name in names:
+        # Not by `setattr`, which a frozen dataclass refuses.
+        object.__setattr__(result, name, each_tensor(getattr(value, name), function))
+    return result
+
+
+def _attributes(value: Any) -> list[str]:
+    """Return the attributes of an output that can contain tensors."""
+    if is_dataclass(value) and not isinstance(value, type):
+        # A field without a value, and without a default, is an attribute that is not there.
+        return [field.name for field in fields(value) if hasattr(value, field.name)]
+    if isinstance(value, (type, nn.Module)) or not hasattr(value, "__dict__"):
+        return []
+    own = vars(value)
+    return list(own) if any(isinstance(item, Tensor) for item in own.values()) else []
 
 
 @dataclass(frozen=True)
@@ -339,4 +417,5 @@ def _one_layer(model: nn.Module, layer: Layer) -> nn.Module:
     if len(found) > 1:
         names = ", ".join(repr(one.name) for one in found)
         raise ValueError(f"`layer` contains a predicate that picks {names}; it must pick one layer")
+    refuse_unheard(model, found, "layer")
     return found[0].module

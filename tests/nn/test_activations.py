@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import OrderedDict, namedtuple
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -127,6 +129,77 @@ def test_nested_outputs_keep_their_form(gradients):
         output[1]["places"].zero_()
     assert kept["nested"][0][1]["maps"].tolist() == [0, 1, 2]
     assert kept["nested"][0][1]["places"].tolist() == [1, 2]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    places: torch.Tensor
+    scores: list[torch.Tensor]
+    note: str = "a note"
+
+
+@dataclass(slots=True)
+class Detected:
+    boxes: Boxes
+    count: int = 3
+    missing: torch.Tensor = field(init=False)
+
+
+class Holder:
+    """Neither a dataclass nor a container."""
+
+    def __init__(self, maps):
+        self.maps, self.shape = maps, maps.shape
+
+
+class Detector(nn.Module):
+    def forward(self, x):
+        return Detected(Boxes(x, [2 * x])), SimpleNamespace(x=x), Holder(x)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_dataclasses_and_other_objects_are_copied(gradients):
+    model = nn.Sequential(OrderedDict(detector=Detector()))
+    x = torch.arange(3.0)
+    with record_activations(model, "detector", gradients=gradients) as kept:
+        output = model(x)
+    (found,) = kept["detector"]
+    for detected, space, holder in (found, output):
+        assert isinstance(detected, Detected)
+        assert isinstance(detected.boxes, Boxes)
+        assert (detected.count, detected.boxes.note) == (3, "a note")
+        assert not hasattr(detected, "missing")
+        assert isinstance(space, SimpleNamespace)
+        assert isinstance(holder, Holder)
+        assert holder.shape == (3,)
+    if gradients:
+        total = output[0].boxes.scores[0].sum() + output[1].x.sum() + 3 * output[2].maps.sum()
+        inputs = [found[0].boxes.scores[0], found[1].x, found[2].maps]
+        found_gradients = torch.autograd.grad(total, inputs)
+        assert [one.tolist() for one in found_gradients] == [[1] * 3, [1] * 3, [3] * 3]
+    x.zero_()
+    with torch.no_grad():
+        for tensor in (output[0].boxes.places, output[0].boxes.scores[0], output[1].x):
+            tensor.zero_()
+        output[2].maps.zero_()
+    assert found[0].boxes.places.tolist() == [0, 1, 2]
+    assert found[0].boxes.scores[0].tolist() == [0, 2, 4]
+    assert found[1].x.tolist() == [0, 1, 2]
+    assert found[2].maps.tolist() == [0, 1, 2]
+
+
+def test_what_holds_no_tensor_is_kept_as_it_is():
+    things = (torch.Size([2, 3]), "word", object(), SimpleNamespace(a=1), None, range(3))
+
+    class Things(nn.Module):
+        def forward(self, x):
+            return things
+
+    model = nn.Sequential(OrderedDict(things=Things()))
+    with record_activations(model, "things", gradients=True) as kept:
+        output = model(torch.ones(1))
+    for found in (*kept["things"], output):
+        assert all(one is other for one, other in zip(found, things, strict=True))
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -316,3 +389,70 @@ def test_dtypes_are_kept(dtype):
     with record_activations(model, "conv", gradients=True) as kept:
         model(X.to(dtype))
     assert kept["conv"][0].dtype == dtype
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_compiled_network_is_recorded_by_either_name(gradients):
+    model = network(inplace=True)
+    compiled = torch.compile(model, backend="eager")
+    compiled(X)
+    for layers in (["conv", "head.2"], ["_orig_mod.conv", "_orig_mod.head.2"]):
+        with record_activations(compiled, layers, gradients=gradients) as kept:
+            output = compiled(X)
+        assert list(kept) == layers
+        conv, head = (calls[0] for calls in kept.values())
+        assert torch.equal(conv, model.conv(X))
+        assert torch.equal(head, output)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+@pytest.mark.parametrize("make", [torch.jit.script, lambda model: torch.jit.trace(model, X)])
+def test_a_layer_of_a_scripted_network_is_refused(make):
+    for model in (make(network()), nn.ModuleDict({"scripted": make(network())})):
+        for layer, one in model.named_modules():
+            if isinstance(one, (nn.ModuleDict, torch.jit.TopLevelTracedModule)):
+                continue
+            with (
+                pytest.raises(
+                    TypeError, match=f"`layers`: '{layer}' is a scripted layer.*`state_d"
+                ),
+                record_activations(model, layer),
+            ):
+                pass
+    # What Python calls is heard of.
+    outer = nn.Sequential(torch.jit.trace(network(), X))
+    with record_activations(outer, "0") as kept:
+        output = outer(X)
+    assert torch.equal(kept["0"][0], output)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+def test_a_layer_of_an_exported_network_is_refused():
+    program = torch.export.export(network(), (X,))
+    with (
+        pytest.raises(
+            TypeError, match=r"ExportedProgram; it must be .*: pass the network that was"
+        ),
+        record_activations(program, "conv"),
+    ):
+        pass
+    graph = program.module()
+    for model, layer in ((graph, "conv"), (nn.ModuleDict({"graph": graph}), "graph.head.0")):
+        with (
+            pytest.raises(TypeError, match=f"'{layer}' is a layer of a graph of functions.*unflat"),
+            record_activations(model, layer),
+        ):
+            pass
+    with record_activations(graph, "") as kept:
+        output = graph(X)
+    assert torch.equal(kept[""][0], output)
+    layers = ["conv", "head.0", "head"]
+    whole = network()
+    for model in (torch.export.unflatten(program), torch.fx.symbolic_trace(whole)):
+        called = layers[:2] if isinstance(model, torch.fx.GraphModule) else layers
+        with record_activations(model, called) as kept:
+            model(X)
+        with record_activations(whole, called) as expected:
+            whole(X)
+        for name in called:
+            assert torch.equal(kept[name][0], expected[name][0])

@@ -76,9 +76,7 @@ def randomization_check(
         raise ValueError("`seeds` is empty; it must contain at least one seed")
     drawn = [as_int(seed, "seeds", 0) for seed in numbers]
     named = [] if layers is None else find_layers(model, layers)
-    if isinstance(model, torch.jit.ScriptModule) or any(
-        isinstance(one, torch.jit.ScriptModule) for one in model.modules()
-    ):
+    if any(isinstance(one, torch.jit.ScriptModule) for one in model.modules()):
         raise TypeError(
             "`model` is scripted, so its layers cannot draw new weights; pass the network that was "
             "scripted"
