@@ -281,7 +281,7 @@ def test_bad_arguments_are_errors_not_findings():
         diagnose(Network(), "lost", images())
     with pytest.raises(ValueError, match="`target`"):
         diagnose(Network(), "after", images(), 9)
-    with pytest.raises(TypeError, match="`inputs` is a ndarray"):
+    with pytest.raises(TypeError, match="`images` is a ndarray"):
         diagnose(Network(), "after", images().numpy())
     with pytest.raises(ValueError, match="`reference` has shape"):
         diagnose(Network(), "after", images(), reference=right())

@@ -13,20 +13,29 @@ from torch.nn.functional import interpolate
 
 from cnnref.nn import gradcam
 from cnnref.nn.gradcam import (
+    RISE,
+    AblationCAM,
+    EigenCAM,
     GradCAM,
     GradCAMPlusPlus,
+    GuidedBackpropagation,
+    GuidedGradCAM,
     GuidedInputXGradient,
     HiResCAM,
     InputXGradient,
+    IntegratedGradients,
     LayerCAM,
+    Occlusion,
     ScoreCAM,
+    SmoothGrad,
+    XGradCAM,
     ZeroMapWarning,
     normalize_maps,
     upsample,
 )
 from cnnref.nn.pretrained import efficientnet_lite0, squeezenet
 
-GRADIENT_MAPS = [GradCAM, HiResCAM, GradCAMPlusPlus, LayerCAM]
+GRADIENT_MAPS = [GradCAM, HiResCAM, GradCAMPlusPlus, LayerCAM, XGradCAM]
 
 
 def network(inplace=False, norm=False, seed=0):
@@ -82,6 +91,8 @@ def tiny():
         (LayerCAM, [[4.0, 0.0], [0.0, 0.0]]),
         # Only the 4 is positive: 4 / (2 + 6 * 4) of the first map.
         (GradCAMPlusPlus, [[4 / 26, 8 / 26], [12 / 26, 0.0]]),
+        # (1 * 4) / 6 of the first map; (-1 * -2) / -2 of the second.
+        (XGradCAM, [[2 / 3, 4 / 3 + 1], [2 + 2, -1.0]]),
     ],
 )
 def test_maps_equal_those_computed_by_hand(method, signed):
@@ -127,10 +138,18 @@ def grad_cam_plus_plus(a, g):
     return np.einsum("nk,nkij->nij", weights, a)
 
 
+def x_grad_cam(a, g):
+    total = a.sum(axis=(2, 3))
+    share = (a * g).sum(axis=(2, 3))
+    weights = np.divide(share, total, out=np.zeros_like(share), where=total != 0)
+    return np.einsum("nk,nkij->nij", weights, a)
+
+
 EQUATIONS = {
     GradCAM: grad_cam,
     HiResCAM: lambda a, g: (a * g).sum(axis=1),
     LayerCAM: lambda a, g: (a * np.maximum(g, 0)).sum(axis=1),
+    XGradCAM: x_grad_cam,
     GradCAMPlusPlus: grad_cam_plus_plus,
 }
 
@@ -324,9 +343,21 @@ def test_refuses_inputs(x, error, words):
 # A model is left as it was
 
 
+CAMS = (*GRADIENT_MAPS, EigenCAM, ScoreCAM, AblationCAM)
+TRY_VARIANTS = (AblationCAM, IntegratedGradients, Occlusion, RISE, ScoreCAM, SmoothGrad)
+
+
 def every_method(model, layer="last"):
-    maps = [method(model, layer) for method in (*GRADIENT_MAPS, ScoreCAM)]
-    return [*maps, InputXGradient(model), GuidedInputXGradient(model)]
+    maps = [method(model, layer, relu=False) for method in CAMS]
+    guided = [GuidedBackpropagation(model), GuidedGradCAM(model, layer)]
+    averaged = [IntegratedGradients(model, steps=4), SmoothGrad(model, samples=3)]
+    hidden = [
+        Occlusion(model, (4, 5), relu=False),
+        RISE(model, masks=6, cells=3, relu=False),
+    ]
+    return [
+        *maps, InputXGradient(model), GuidedInputXGradient(model), *guided, *averaged, *hidden
+    ]  # fmt: skip
 
 
 def state(model):
@@ -346,9 +377,14 @@ def test_nothing_is_left_behind(train, frozen):
     x = images()
     kept, before = x.clone(), state(model)
     for method in every_method(model):
-        method(x, 1)
-        with pytest.raises(ValueError, match="`target`"):
-            method(x, 4)
+        if train and isinstance(method, TRY_VARIANTS):
+            with pytest.raises(ValueError, match=r"`model` is in train mode.*BatchNorm2d"):
+                method(x, 1)
+        else:
+            method(x, 1)
+            if not isinstance(method, EigenCAM):  # It has no target.
+                with pytest.raises(ValueError, match="`target`"):
+                    method(x, 4)
     after = state(model)
     assert before[:4] == after[:4]
     for name, value in before[4].items():
@@ -498,9 +534,10 @@ def test_guided_gradients_drop_what_is_negative_at_every_relu():
     assert GuidedInputXGradient(model, relu=False)(x, 0).tolist() == [[[15, 0]]]
 
 
-def test_a_network_without_relu_modules_cannot_be_guided():
-    with pytest.raises(ValueError, match=r"no nn\.ReLU"):
-        GuidedInputXGradient(nn.Sequential(nn.Conv2d(3, 2, 1)))
+def test_a_network_without_relus_cannot_be_guided():
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.GELU(), nn.Flatten())
+    with pytest.raises(ValueError, match="`model` runs no ReLU"):
+        GuidedInputXGradient(model)(images(), 0)
 
 
 def test_score_cam_refuses():

@@ -136,6 +136,12 @@ def test_two_inputs():
     assert cam.layer_maps([x, factor], 1)["body.1"].shape == (2, 5, 6)
     with pytest.raises(ValueError, match="`inputs` is empty"):
         cam(())
+    with pytest.raises(
+        TypeError, match=r"`inputs` holds 1 argument, but .*inputs=\(x, factor, flag"
+    ):
+        cam(x)
+    with pytest.raises(TypeError, match="`inputs` holds 4 arguments"):
+        cam((x, x, x, x))
 
 
 @pytest.mark.parametrize(

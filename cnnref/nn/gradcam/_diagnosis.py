@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from cnnref.nn._hooks import Layers, each_tensor, eager, find_layers, record_activations
 from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_call
@@ -19,7 +17,7 @@ from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
 from cnnref.nn.gradcam._findings import Diagnosis, Finding
-from cnnref.nn.gradcam._inputs import Inputs, as_inputs
+from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, as_inputs
 from cnnref.nn.gradcam._maps import space, tensors_in
 from cnnref.nn.gradcam._preprocessing import against_batch_norm, against_reference, image_layout
 
@@ -73,7 +71,7 @@ def diagnose(
     if found:
         return Diagnosis(tuple(found))  # The network cannot run on these.
     with torch.inference_mode(False), torch.enable_grad(), restored(model):
-        inputs = as_inputs(images, model)
+        inputs = as_inputs(images, model, "images")
         if reference is None:
             found += against_batch_norm(model, inputs)
         else:
@@ -89,18 +87,13 @@ def diagnose(
 
 def _mode(model: nn.Module) -> list[Finding]:
     """Return a finding if layers that act differently in training are in train mode."""
-    active = [
-        type(one).__name__
-        for one in model.modules()
-        if one.training
-        and ((isinstance(one, _DropoutNd) and one.p > 0) or isinstance(one, _BatchNorm))
-    ]
+    active = acting_in_training(model)
     if not active:
         return []
     return [
         Finding(
             "train mode",
-            f"The network is in train mode, and {', '.join(dict.fromkeys(active))} acts on it: "
+            f"The network is in train mode, and {', '.join(active)} acts on it: "
             "dropout scatters the map, and batch norm mixes the images of a batch",
             "Call `model.eval()` first",
         )

@@ -6,7 +6,7 @@ import torch
 
 from cnnref.nn.gradcam._maps import GradientMap, space
 
-__all__ = ["GradCAM", "GradCAMPlusPlus", "HiResCAM", "LayerCAM"]
+__all__ = ["GradCAM", "GradCAMPlusPlus", "HiResCAM", "LayerCAM", "XGradCAM"]
 
 
 class GradCAM(GradientMap):
@@ -131,3 +131,36 @@ class LayerCAM(GradientMap):
 
     def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         return (gradients.relu() * activations).sum(dim=1)
+
+
+class XGradCAM(GradientMap):
+    r"""XGrad-CAM: a channel's gradient, averaged where the channel is active.
+
+    $$
+    w_k = \sum_{i,j} \frac{A_{k,i,j}}{\sum_{u,v} A_{k,u,v}}\,
+    \frac{\partial y}{\partial A_{k,i,j}}, \qquad
+    L_{i,j} = \max\Big(0,\, \sum_k w_k A_{k,i,j}\Big)
+    $$
+
+    The map before the maximum sums to the same number as that of `HiResCAM`. A channel whose sum is
+    zero has weight 0. The method is meant for the output of a ReLU: with negative activations a sum
+    near zero makes a weight huge.
+
+    Args:
+        model: Any network. It is left as it was.
+        layers: One layer by name or module, or a list or predicate of layers.
+        relu: With ``False`` the outer maximum is left out.
+        to_maps: As for `GradCAM`.
+        call: As for `GradCAM`.
+
+    Source:
+        R. Fu et al., Axiom-based Grad-CAM: towards accurate visualization and explanation of CNNs,
+        2020, arXiv:2008.02312.
+    """
+
+    def _combine(self, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        axes = space(activations)
+        total = activations.sum(dim=axes, keepdim=True)
+        moment = (activations * gradients).sum(dim=axes, keepdim=True)
+        weights = torch.where(total == 0, torch.zeros_like(total), moment / total)
+        return (weights * activations).sum(dim=1)

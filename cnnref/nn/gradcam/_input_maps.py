@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
 from cnnref.nn.gradcam._inputs import Inputs
 from cnnref.nn.gradcam._maps import EvidenceMap, image_gradients
 
-__all__ = ["GuidedInputXGradient", "InputXGradient"]
+__all__ = ["InputMap", "InputXGradient", "input_gradients"]
 
 
-class InputXGradient(EvidenceMap):
+class InputMap(EvidenceMap):
+    """A map computed at the input, where each number of the image has its own evidence.
+
+    Args:
+        model: Any network. It is left as it was.
+        relu: With ``False`` negative numbers of the map stay.
+    """
+
+    def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
+        super().__init__(model, "", relu=relu)
+
+    def attributions(self, inputs: Tensor | Sequence[Any], target: Target = None) -> Tensor:
+        """Return the evidence of each number of the images, (N, C, H, W), with its sign.
+
+        Arguments and errors are those of a call.
+        """
+        with self._undisturbed(inputs) as given:
+            return wide(self._attributions(given, target))
+
+    def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
+        return {"input": self._by_place(wide(self._attributions(inputs, target)))}
+
+    def _by_place(self, attributions: Tensor) -> Tensor:
+        """Return one number per place, (N, *spatial), from one per number, (N, C, *spatial)."""
+        return attributions.sum(dim=1)
+
+    @abstractmethod
+    def _attributions(self, inputs: Inputs, target: Target) -> Tensor:
+        """Return the evidence of each number of the images, (N, C, *spatial)."""
+
+
+def input_gradients(model: nn.Module, inputs: Inputs, target: Target) -> Tensor:
+    """Return the gradient of each image's score with respect to the image, (N, C, *spatial).
+
+    Raises:
+        RuntimeError: If the target does not depend on the images.
+    """
+    source = inputs.images.requires_grad_()
+    scores = scores_of(inputs.run(model), target, len(source))
+    return image_gradients(model, scores, {"input": source})["input"]
+
+
+class InputXGradient(InputMap):
     r"""Each number of the input times the target's gradient with respect to it, summed by pixel.
 
     $$
@@ -33,59 +76,6 @@ class InputXGradient(EvidenceMap):
         activation differences, 2016, arXiv:1605.01713.
     """
 
-    def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
-        super().__init__(model, "", relu=relu)
-
-    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
-        source = inputs.images.requires_grad_()
-        scores = scores_of(inputs.run(self.model), target, len(source))
-        gradient = image_gradients(self.model, scores, {"input": source})["input"]
-        return {"input": (wide(source.detach()) * wide(gradient)).sum(dim=1)}
-
-
-class GuidedInputXGradient(InputXGradient):
-    """`InputXGradient` with negative gradients set to zero on the way back through every ReLU.
-
-    It is guided backpropagation (Springenberg et al.) multiplied by the input. Neither source
-    proposes the product; it makes the photograph itself a factor of the map.
-
-    Warning:
-        Guided gradients make crisp, convincing pictures that hardly depend on what the network has
-        learned: they fail the model randomisation test
-        (`cnnref.nn.faithfulness.randomization_check`). Use them to show that, not to explain.
-
-    Only ReLUs that are modules (``nn.ReLU``, ``nn.ReLU6``) are guided; a hook cannot see a call of
-    the function.
-
-    Args:
-        model: A network with such modules. It is left as it was.
-        relu: With ``False`` the outer maximum is left out.
-
-    Raises:
-        ValueError: If the network has no such module.
-
-    Source:
-        J. T. Springenberg et al., Striving for simplicity: the all convolutional net, 2014,
-        arXiv:1412.6806; J. Adebayo et al., Sanity checks for saliency maps, 2018,
-        arXiv:1810.03292.
-    """
-
-    def __init__(self, model: nn.Module, *, relu: bool = True) -> None:
-        super().__init__(model, relu=relu)
-        if not _relus(model):
-            raise ValueError("`model` has no nn.ReLU or nn.ReLU6, so no gradient can be guided")
-
-    def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
-        with ExitStack() as hooks:
-            for one in _relus(self.model):
-                hooks.enter_context(one.register_forward_hook(_guide))
-            return super()._signed(inputs, target)
-
-
-def _relus(model: nn.Module) -> list[nn.Module]:
-    return [one for one in model.modules() if isinstance(one, (nn.ReLU, nn.ReLU6))]
-
-
-def _guide(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-    if output.requires_grad:
-        output.register_hook(torch.relu)  # type: ignore[no-untyped-call]
+    def _attributions(self, inputs: Inputs, target: Target) -> Tensor:
+        gradient = input_gradients(self.model, inputs, target)
+        return wide(inputs.images.detach()) * wide(gradient)

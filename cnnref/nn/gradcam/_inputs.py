@@ -7,11 +7,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
+from cnnref.nn._calls import check_arguments
 from cnnref.nn._targets import Target, chosen_classes, scores_of
 from cnnref.nn._tensors import as_batch, wide
 
-__all__ = ["Inputs", "as_inputs", "image_scores", "image_targets"]
+__all__ = [
+    "Inputs",
+    "acting_in_training",
+    "as_inputs",
+    "as_share",
+    "image_scores",
+    "image_targets",
+    "variants",
+]
 
 _SPATIAL = ((nn.Conv1d, 1), (nn.Conv2d, 2), (nn.Conv3d, 3))
 
@@ -28,57 +39,101 @@ class Inputs:
     images: Tensor
     rest: tuple[Any, ...]
 
-    def run(self, model: nn.Module, images: Tensor | None = None, image: int | None = None) -> Any:
-        """Return the network's output for its images, or for variants of one of them.
+    def run(self, model: nn.Module) -> Any:
+        """Return the network's output."""
+        # The network may overwrite its input.
+        return model(self.images.clone(), *(_copy(one) for one in self.rest))
 
-        Args:
-            model: The network.
-            images: Variants of one image, (B, C, *spatial).
-            image: Which image they are variants of.
+    def output(self, model: nn.Module) -> Any:
+        """Return the network's output, without a graph."""
+        with torch.no_grad():
+            return self.run(model)
+
+    def like(self, value: Tensor | float, argument: str) -> Tensor:
+        """Return a number, or a tensor that broadcasts to the images, in their shape.
+
+        Raises:
+            ValueError: If it does not broadcast.
         """
-        if images is None:
-            # The network may overwrite its input.
-            return model(self.images.clone(), *(_copy(one) for one in self.rest))
-        rest = []
-        for one in self.rest:
-            if isinstance(one, Tensor) and one.ndim and len(one) == len(self.images):
-                rows = one[image : image + 1] if image is not None else one
-                rest.append(rows.expand(len(images), *one.shape[1:]).clone())
-            else:
-                rest.append(_copy(one))
-        return model(images, *rest)
+        given = torch.as_tensor(value, dtype=self.images.dtype, device=self.images.device)
+        try:
+            return given.detach().expand_as(self.images)
+        except RuntimeError:
+            raise ValueError(
+                f"`{argument}` has shape {tuple(given.shape)}; it must broadcast to that of the "
+                f"images, {tuple(self.images.shape)}"
+            ) from None
+
+
+def variants(inputs: Inputs, images: Tensor, image: int) -> Inputs:
+    """Return inputs that are variants (B, C, *spatial) of one image, with its other arguments."""
+    rest = []
+    for one in inputs.rest:
+        if isinstance(one, Tensor) and one.ndim and len(one) == len(inputs.images):
+            rest.append(one[image : image + 1].expand(len(images), *one.shape[1:]))
+        else:
+            rest.append(one)
+    return Inputs(images, tuple(rest))
 
 
 def _copy(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def as_inputs(inputs: object, model: nn.Module) -> Inputs:
+def as_inputs(inputs: object, model: nn.Module, argument: str = "inputs") -> Inputs:
     """Return the caller's inputs, images or a tuple of images and further arguments, as copies.
 
     A network with convolutions takes as many spatial axes as one of them has: without this rule an
     image that lacks the axis of the batch would pass for a batch of signals.
 
     Raises:
-        TypeError: If the images are not a tensor of floats.
+        TypeError: If the images are not a tensor of floats, or `forward` takes other arguments.
         ValueError: If they have another shape than (N, C, *spatial) with 1 to 3 spatial axes.
     """
     given: list[Any] = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     if not given:
-        raise ValueError("`inputs` is empty; it must begin with the images")
+        raise ValueError(f"`{argument}` is empty; it must begin with the images")
     images, *rest = given
     modules = list(model.modules())
     spatial = {
         axes for kind, axes in _SPATIAL if any(isinstance(module, kind) for module in modules)
     } or {1, 2, 3}
-    checked = as_batch(images, "inputs", spatial=tuple(sorted(spatial))).detach().clone()
+    checked = as_batch(images, argument, spatial=tuple(sorted(spatial))).detach().clone()
+    check_arguments(model, given, argument)
     return Inputs(checked, tuple(_copy(one) for one in rest))
+
+
+def acting_in_training(model: nn.Module) -> list[str]:
+    """Return the kinds of layers that are in train mode and act differently there."""
+    acting = [
+        type(one).__name__
+        for one in model.modules()
+        if one.training
+        and ((isinstance(one, _DropoutNd) and one.p > 0) or isinstance(one, _BatchNorm))
+    ]
+    return list(dict.fromkeys(acting))
+
+
+def as_share(value: object, argument: str, most: float = 1.0) -> float:
+    """Return a number from 0 to a largest one.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is negative, too large or nan.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"`{argument}` ({value!r}) must be a number")
+    if not 0 <= value <= most:
+        rule = f"from 0 to {most:g}" if most < float("inf") else "at least 0"
+        raise ValueError(f"`{argument}` ({value}) must be {rule}")
+    return float(value)
 
 
 def image_targets(output: Any, target: Target, count: int) -> list[Target]:
     """Return the target of each image: its class, or the function, the same for all."""
     if callable(target) and not isinstance(target, Tensor):
         return [target] * count
+    scores_of(output, target, count)  # For its warning about probabilities.
     return [int(one) for one in chosen_classes(output, target, count)]
 
 
@@ -90,9 +145,8 @@ def image_scores(
     Raises:
         ValueError: If the target is a function that returns one number for all variants.
     """
-    with torch.no_grad():
-        output = inputs.run(model, images, image)
-        scores = wide(scores_of(output, target, len(images)))
+    output = variants(inputs, images, image).output(model)
+    scores = wide(scores_of(output, target, len(images)))
     if scores.ndim == 0:
         raise ValueError(
             "`target` returned one number for all images; a method that tries variants of an image "

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
 from cnnref._checks import as_int
-from cnnref.nn._hooks import Layers, each_tensor, find_layers, record_activations
+from cnnref.nn._hooks import Layers, each_tensor, eager, find_layers, record_activations
 from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_call
 from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
-from cnnref.nn.gradcam._inputs import Inputs, as_inputs
+from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, as_inputs
 
 __all__ = [
     "EvidenceMap",
     "GradientMap",
+    "Recorded",
     "ZeroMapWarning",
     "image_gradients",
     "normalize_maps",
@@ -42,6 +44,14 @@ class ZeroMapWarning(UserWarning):
     """A map is zero everywhere: nothing in the layer is evidence for the target."""
 
 
+class Recorded(NamedTuple):
+    """What a pass showed: the network's output, the maps of each layer, how often each ran."""
+
+    output: Any
+    maps: dict[str, torch.Tensor]
+    times: dict[str, int]
+
+
 class EvidenceMap(ABC):
     """A map over the image of the evidence for a target.
 
@@ -58,6 +68,9 @@ class EvidenceMap(ABC):
         call: Which call of a layer to explain if it runs more than once in a pass, counted from 0,
             or from the end if negative.
     """
+
+    # Whether batches of variants of one image go through the network.
+    _tries_variants = False
 
     def __init__(
         self,
@@ -116,11 +129,8 @@ class EvidenceMap(ABC):
 
         Arguments, warnings and errors are those of a call.
         """
-        # Tensors made in inference mode never have a gradient; copies of them can.
-        with torch.inference_mode(False), torch.enable_grad(), restored(self.model):
-            # Without gradients of parameters, autograd keeps nothing of the layers before a map.
-            self.model.requires_grad_(False)
-            maps = self._signed(as_inputs(inputs, self.model), target)
+        with self._undisturbed(inputs) as given:
+            maps = self._signed(given, target)
         if self.relu:
             maps = {name: one.relu() for name, one in maps.items()}
         for name, one in maps.items():
@@ -138,15 +148,36 @@ class EvidenceMap(ABC):
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
         """Return the maps before negative numbers are set to zero."""
 
-    def _recorded(self, inputs: Inputs) -> tuple[Any, dict[str, Any], dict[str, torch.Tensor]]:
-        """Return the network's output, the layers' outputs, and the maps in them, by layer."""
+    @contextmanager
+    def _undisturbed(self, inputs: torch.Tensor | Sequence[Any]) -> Iterator[Inputs]:
+        """Check the inputs, prepare the model, and leave it at the end as it was."""
+        acting = acting_in_training(self.model) if self._tries_variants else []
+        if acting:
+            raise ValueError(
+                f"`model` is in train mode, where {', '.join(acting)} would mix or change the "
+                f"variants of an image that {type(self).__name__} tries; call `model.eval()` first"
+            )
+        # Tensors made in inference mode never have a gradient; copies of them can.
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            eager(),
+            restored(self.model),
+        ):
+            # Without gradients of parameters, autograd keeps nothing of the layers before a map.
+            self.model.requires_grad_(False)
+            yield as_inputs(inputs, self.model)
+
+    def _recorded(self, inputs: Inputs) -> Recorded:
+        """Run the network once, without a graph, and record the layers."""
         with (
             record_activations(self.model, self.names) as record,
             observed_layouts(self.model) as layouts,
         ):
-            output = inputs.run(self.model)
+            output = inputs.output(self.model)
         outputs = {name: one_call(name, calls, self.call) for name, calls in record.items()}
-        return output, outputs, self._maps_in(outputs, inputs.images, layouts)
+        times = {name: len(calls) for name, calls in record.items()}
+        return Recorded(output, self._maps_in(outputs, inputs.images, layouts), times)
 
     def _maps_in(
         self, outputs: Mapping[str, Any], images: torch.Tensor, layouts: Layouts

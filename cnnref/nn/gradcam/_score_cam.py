@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -29,9 +32,16 @@ class ScoreCAM(EvidenceMap):
     and $y(0)$ is the score of an input of zeros, the mean colour for most networks. A constant
     channel makes no mask and gets weight 0. This takes one forward pass per channel.
 
+    The softmax runs over the **channels**, and over raw scores, so that a few channels, often one,
+    get nearly all the weight. The authors' code differs from their paper: its weight is the
+    *probability* of the class behind the mask, a softmax over the **classes**, without a softmax
+    over the channels and without $y(0)$. With ``weights="probability"`` you get that.
+
     Args:
         model: Any network. It is left as it was.
         layers: One layer by name or module, or a list or predicate of layers.
+        weights: ``"softmax"`` as in the paper, or ``"probability"`` as in the authors' code. What a
+            function as the target returns is the probability then.
         relu: With ``False`` the outer maximum is left out.
         to_maps: As for `GradCAM`.
         call: As for `GradCAM`.
@@ -40,18 +50,22 @@ class ScoreCAM(EvidenceMap):
 
     Raises:
         TypeError: If `batch_size` is not an integer.
-        ValueError: If it is less than 1.
+        ValueError: If it is less than 1, or `weights` is another word.
 
     Source:
         H. Wang et al., Score-CAM: score-weighted visual explanations for convolutional neural
-        networks, 2019, arXiv:1910.01279.
+        networks, 2019, arXiv:1910.01279, definitions 2 and 3 and algorithm 1; the authors' code,
+        github.com/haofanwang/Score-CAM.
     """
+
+    _tries_variants = True
 
     def __init__(
         self,
         model: nn.Module,
         layers: Layers,
         *,
+        weights: Literal["softmax", "probability"] = "softmax",
         relu: bool = True,
         to_maps: ToMaps | None = None,
         call: int | None = None,
@@ -59,12 +73,15 @@ class ScoreCAM(EvidenceMap):
         progress: bool = False,
     ) -> None:
         super().__init__(model, layers, relu=relu, to_maps=to_maps, call=call)
+        if weights not in {"softmax", "probability"}:
+            raise ValueError(f'`weights` ({weights!r}) must be "softmax" or "probability"')
+        self.weights = weights
         self.batch_size = as_int(batch_size, "batch_size", 1)
         self.progress = progress
 
     @torch.no_grad()
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
-        output, _, recorded = self._recorded(inputs)
+        output, recorded, _ = self._recorded(inputs)
         targets = image_targets(output, target, len(inputs.images))
         maps = {}
         for name, one in recorded.items():
@@ -84,14 +101,23 @@ class ScoreCAM(EvidenceMap):
         weights = torch.zeros(len(channels), dtype=channels.dtype, device=channels.device)
         if len(alive) == 0:
             return weights
-        nothing = image_scores(self.model, inputs, torch.zeros_like(picture)[None], image, target)
-        gains = []
+        if self.weights == "probability" and isinstance(target, int):
+            target = _probability_of(target)
+        found = []
         batches = torch.split(alive, self.batch_size)
         for picked in tqdm(batches, disable=not self.progress, desc="Score-CAM"):
             masks = upsample(channels[picked], picture.shape[1:])
             axes = tuple(range(1, masks.ndim))
             bottom, top = masks.amin(axes, keepdim=True), masks.amax(axes, keepdim=True)
             masked = picture * ((masks - bottom) / (top - bottom))[:, None].to(picture.dtype)
-            gains.append(image_scores(self.model, inputs, masked, image, target) - nothing)
-        weights[alive] = torch.cat(gains).softmax(dim=0).to(weights.dtype)
+            found.append(image_scores(self.model, inputs, masked, image, target))
+        scores = torch.cat(found)
+        # The score of an input of zeros is the same for all channels: the softmax drops it.
+        weights[alive] = (scores.softmax(dim=0) if self.weights == "softmax" else scores).to(
+            weights.dtype
+        )
         return weights
+
+
+def _probability_of(number: int) -> Callable[[Tensor], Tensor]:
+    return lambda scores: wide(scores).softmax(dim=1)[:, number]
