@@ -57,7 +57,7 @@ def _status(key):
 
 
 def main(cases, warm):
-    """Print one row a case.
+    """Print one row per case.
 
     Args:
         cases: For each name, a function that returns the pair of ways to compute it, cnnref's and

@@ -1,6 +1,6 @@
 """The gradients and the transposed convolution of cnnref beside torch's; see `_paired.py`.
 
-The gradients stand beside ``torch.nn.grad``, which computes one alone.
+The gradients are compared with ``torch.nn.grad``, which computes one alone.
 """
 
 from __future__ import annotations

@@ -570,7 +570,7 @@ def test_bad_settings_are_explained_at_the_field(site: Site, page: Page) -> None
         assert field.get_attribute("aria-invalid") == "true"
         described = field.get_attribute("aria-describedby")
         assert words in explorer.locator(f"#{described}").inner_text()
-        # The numbers stay, and can be changed to mend it.
+        # The numbers stay, and can be changed to fix it.
         assert explorer.get_by_role("grid").count() > 0
         explorer.get_by_role("button", name="Reset").click()
         assert explorer.locator(".error").count() == 0
@@ -622,7 +622,7 @@ def test_a_page_can_give_its_own_example(site: Site, page: Page) -> None:
     }"""
     given = page.evaluate(made, "mavg~x1x2x2_1_2_3_6~k2")
     assert (given["mode"], given["input"]) == ("avg", [[[1, 2], [3, 6]]])
-    # One that is broken is a slip of the page; it shows the usual example.
+    # One that is broken is a mistake on the page, which shows the usual example.
     assert page.evaluate(made, "mavg~x1x2x2_1")["mode"] == "max"
 
 
@@ -661,7 +661,7 @@ def hostile_links() -> Iterator[tuple[str, str]]:
 
 # So many links are opened by loading the page; the others by putting the address in place and a new
 # explorer on the page, which reads it just so.
-LOADED = 24
+LOADED = 9
 
 
 def open_anew(page: Page, name: str, query: str) -> Locator:
@@ -714,7 +714,8 @@ def test_hostile_links_open_the_example_with_a_message(
     assert refused >= 30
 
 
-# Links that once froze the page, and random settings: refused, or within the budget.
+# Links that once froze the page, and random settings: refused, or within the budget of cells. How
+# long an update takes within it is measured by benchmarks/explorer.py.
 FREEZING = {
     "convolution": [
         *("x1x1x1_1~w1.1x1x1_1~p999", "x1x1x1_1~w1.1x1x1_1~p300"),
@@ -744,7 +745,6 @@ def test_no_link_freezes_the_page(site: Site, page: Page) -> None:
     rng = random.Random(13)
     for name, links in FREEZING.items():
         show(page, site, name)
-        page.add_script_tag(path=INSIDE)
         for link in links + [random_link(name, rng) for _ in range(12) if name != "shapes"]:
             frozen = link in links
             explorer = open_anew(page, name, f"?{name}={link}")
@@ -755,11 +755,6 @@ def test_no_link_freezes_the_page(site: Site, page: Page) -> None:
             assert notices or not frozen or name == "shapes", link
             # The biases, one cell each, are not counted.
             assert explorer.locator("td").count() <= 6_000 + 8, link
-            if name != "shapes":
-                milliseconds = explorer.evaluate("it => inside.timeOf(it, 'edit')")
-                # benchmarks/explorer.py holds this to 300 ms, on a quiet machine.
-                print(f"{name} {link[:40]}: {milliseconds:.0f} ms")
-                assert milliseconds < 5_000, link
 
 
 # Looks, loading and time.

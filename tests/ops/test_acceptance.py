@@ -128,7 +128,7 @@ DIFFERENCES = [
         ("conv2d_weight", (X.repeat(2, 0), W.shape, X.repeat(2, 0)[:, :, 1:, 2:]), {"dilation": 0}),
     ),
     Difference(
-        "torch rearranges and normalises maps without a pixel; such a map is a slip",
+        "torch rearranges and normalises maps without a pixel; such a map is a mistake",
         TORCHS, words("of shape", "has no"), ("pixel_shuffle", (X[:, :, :0], 2), {}),
     ),
     Difference(

@@ -17,7 +17,7 @@ from page_builder.site import PageContext, PageError, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "docs/index.md", *sorted((ROOT / "docs/topics").glob("*.md"))]
-DIGITS_A_PAGE = 6
+DIGITS_A_PAGE = 4
 
 # Digits that are no results: code that is run (its results are printed), expressions, addresses and
 # anchors, names (those of presets too), and the numbers of questions, sections and papers.
@@ -55,7 +55,7 @@ def convert():
 
 
 def results_in(text):
-    """Return where digits of results, or of givens, stand in a page's source."""
+    """Return where digits of results, or of givens, are in a page's source."""
     spans = [match.span() for match in NOT_RESULTS.finditer(text)]
     return [
         match.start()

@@ -39,12 +39,12 @@ window.checks = {
     this.gap.replaceWith(this.article);
   },
 
-  // The violations axe finds, one line per element: of all rules ("all"), or of the rules on colours
-  // ("frame", without the article).
-  async axe(tags, part) {
-    const rules = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
-    const result = await axe.run(document, {
-      runOnly: part === "all" ? { type: "tag", values: tags } : rules,
+  // The violations axe finds in a part of the page, one line per element. "colors and sizes" are the rules whose
+  // outcome depends on the palette and the width.
+  async axe(tags, rules, part) {
+    const depending = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"];
+    const result = await axe.run(part === "body" ? document : part, {
+      runOnly: rules === "every rule" ? { type: "tag", values: tags } : { type: "rule", values: depending },
       resultTypes: ["violations"],
     });
     return result.violations.flatMap(({ id, nodes }) =>
@@ -69,10 +69,10 @@ window.checks = {
     );
   },
 
-  // Number what Tab must reach, which is all that is visible and can be pressed, opened or scrolled; return the names.
-  // Material's own hidden checkboxes and radio buttons work through labels; a set of tabs is one stop.
-  markTargets() {
-    const wanted = this.all(document.body).filter((element) => {
+  // Number what Tab must reach in a part of the page, which is all that is visible and can be pressed, opened or
+  // scrolled; return the names. Material's own hidden checkboxes and radio buttons work through labels; a set of tabs is one stop.
+  markTargets(part) {
+    const wanted = this.all(document.querySelector(part)).filter((element) => {
       if (element.matches(".tabbed-set > input")) return element.checked;
       if (element.closest(".tabbed-labels")) return false;
       const shown =
@@ -109,9 +109,16 @@ window.checks = {
     };
   },
 
-  // Record what `focused` says at each stop, so that Tab can be pressed without a question in between.
-  watchFocus() {
+  // Record what `focused` says at each stop, so that Tab can be pressed without a question in between. The first
+  // Tab goes to the first stop in the part of the page.
+  watchFocus(part) {
     this.stops = [];
+    if (part !== "body") {
+      const start = document.createElement("span");
+      start.tabIndex = -1;
+      document.querySelector(part).before(start);
+      start.focus();
+    }
     // A move inside a shadow tree is not reported outside of it.
     const shadows = this.all(document.body).flatMap(({ shadowRoot }) => shadowRoot ?? []);
     for (const root of [document, ...shadows]) {

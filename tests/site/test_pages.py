@@ -2,8 +2,9 @@
 
 The pages are known only once the site is built, so a fixed number of tests share them, and each
 test names every page that fails. A page is opened once and checked on a desktop and on a phone, in
-light and in dark colours. A page that passed is not checked again until it changes, or what it
-loads, or these tests.
+light and in dark colours. What is around the text (header, navigation, footer) comes from the same
+templates on every page: its colours and its keyboard are checked on one page of each part of the
+site. A page that passed is not checked again until it changes, or what it loads, or these tests.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
@@ -66,6 +68,7 @@ class Window:
     def __init__(self, site: Site, launch: Launch) -> None:
         self.problems: list[str] = []
         self._site = site
+        self._framed = framed(site.pages)
         self._looking_at = ""
         self._chromium = WatchedBrowser(launch)
         desk = self._chromium.browser.new_context(viewport=DESK)
@@ -94,7 +97,8 @@ class Window:
         self._looking_at, before = path, len(self.problems)
         try:
             with self._chromium.limit(PATIENCE):
-                for problem in look(self._page, self._devtools, self._site.url + path):
+                url, around = self._site.url + path, path in self._framed
+                for problem in look(self._page, self._devtools, url, around=around):
                     self._note(problem)
         except HungError as error:
             del self.problems[before:]
@@ -114,27 +118,45 @@ def everything_around(site: Site, seen_by: str) -> bytes:
     return f"{seen_by} {files_digest({*loaded, *pictures, *ours})}".encode()
 
 
-def look(page: Page, devtools: CDPSession, url: str) -> Iterator[str]:
-    """Open a page and yield everything that is wrong with it."""
+def framed(pages: list[str]) -> set[str]:
+    """Return a small page of each part of the site, where what is around the text is checked.
+
+    Args:
+        pages: The paths of all pages, the largest first.
+    """
+    return set({path.split("/")[0]: path for path in pages}.values())
+
+
+def look(page: Page, devtools: CDPSession, url: str, *, around: bool) -> Iterator[str]:
+    """Open a page and yield everything that is wrong with it.
+
+    Args:
+        page: The browser's page.
+        devtools: A session with it.
+        url: What to open.
+        around: Whether to check the keyboard and all colours of what is around the text, too.
+    """
+    part = "body" if around else "article"
     show(page, devtools, DESK, "light")
     visit(page, url)
-    yield from what_the_keyboard_misses(page)
+    yield from what_the_keyboard_misses(page, part)
     page.evaluate("checks.rest()")
     page.add_script_tag(path=AXE)
-    yield from violations(page, "desk, light", "all")
-    # The colours of the text do not depend on the width, so one width is enough in each palette.
-    # What is around the text differs between the widths, and is checked at both.
-    page.evaluate("checks.detachArticle()")
-    show(page, devtools, DESK, "dark")
-    yield from violations(page, "desk, dark", "frame")
-    show(page, devtools, PHONE, "light")
-    yield from violations(page, "phone, light", "frame")
-    page.evaluate("checks.attachArticle()")
+    yield from violations(page, "desk, light", "every rule", "body")
+    if around:
+        # The colours of the text do not depend on the width, so one width is enough in each
+        # palette. What is around the text differs between the widths, and is checked at both.
+        page.evaluate("checks.detachArticle()")
+        show(page, devtools, DESK, "dark")
+        yield from violations(page, "desk, dark", "colors and sizes", "body")
+        show(page, devtools, PHONE, "light")
+        yield from violations(page, "phone, light", "colors and sizes", "body")
+        page.evaluate("checks.attachArticle()")
     show(page, devtools, PHONE, "dark")
     width = page.evaluate("document.scrollingElement.scrollWidth")
     if width > PHONE["width"]:
         yield f"{width} px wide on a phone"
-    yield from violations(page, "phone, dark", "all")
+    yield from violations(page, "phone, dark", "colors and sizes", part)
 
 
 def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) -> None:
@@ -152,17 +174,19 @@ def show(page: Page, devtools: CDPSession, size: dict[str, int], scheme: str) ->
         page.evaluate("checks.settled()")
 
 
-def violations(page: Page, device: str, part: str) -> Iterator[str]:
-    """Yield what axe finds: by all rules ("all"), or by the rules on colours ("frame")."""
-    for violation in page.evaluate("([tags, part]) => checks.axe(tags, part)", [WCAG, part]):
+def violations(page: Page, device: str, rules: str, part: str) -> Iterator[str]:
+    """Yield what axe finds in a part of the page, by all rules or those on colours and sizes."""
+    call = "([tags, rules, part]) => checks.axe(tags, rules, part)"
+    for violation in page.evaluate(call, [WCAG, rules, part]):
         yield f"{device}: {violation}"
 
 
-def what_the_keyboard_misses(page: Page) -> Iterator[str]:
-    """Press Tab through the page; yield what is never reached and where the focus is invisible."""
-    targets: list[str] = page.evaluate("checks.markTargets()")
-    page.evaluate("checks.watchFocus()")
+def what_the_keyboard_misses(page: Page, part: str) -> Iterator[str]:
+    """Press Tab through a part of the page; yield what is never reached or shows no focus."""
+    targets: list[str] = page.evaluate("part => checks.markTargets(part)", part)
+    page.evaluate("part => checks.watchFocus(part)", part)
     reached: set[int] = set()
+    stops: list[dict[str, Any]] = []
     keys = keys_of(page)
     # More steps than stops: the back-to-top button may disappear while it has the focus, and the
     # focus leaves the page between the last stop and the first.

@@ -67,7 +67,7 @@ export class Convolution {
   #padded: Volume | null = null;
   #output: Volume | null = null;
 
-  /** Only checks the settings; what they cost is known before anything is computed. */
+  /** Check the settings only; their cost is known before anything is computed. */
   constructor(settings: ConvolutionSettings) {
     const { input, weight, bias } = settings;
     const [inChannels, outChannels, groupChannels] = [input.length, weight.length, weight[0].length];
@@ -149,7 +149,7 @@ export class Convolution {
     return (this.#padded ??= pad2d(this.input, this.padding, this.mode));
   }
 
-  /** All totals, added in the order of `cell`, so that both agree to the last bit. */
+  /** All totals, summed in the order of `cell`, so that both agree to the last bit. */
   get output(): Volume {
     return (this.#output ??= range(this.weight.length).map((filter) => this.#channel(filter)));
   }
@@ -205,7 +205,7 @@ export class Convolution {
     return { filter, row, column, channels, bias, total };
   }
 
-  /** The outputs that read an input pixel: the transposed view. Copies of it in the padding count. */
+  /** The outputs that read an input pixel, the transposed view. Its copies in the padding count too. */
   readers(channel: number, y: number, x: number): Reader[] {
     const [height, width] = sizeOf(this.input[0]);
     const readers: Reader[] = [];

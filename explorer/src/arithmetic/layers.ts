@@ -225,7 +225,7 @@ export const labelOf = (layer: Layer): string => layer.name || kindOf(layer);
 
 const product = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
-/** Sizes that are exact, so that whatever follows from them is. */
+/** Sizes that are exact integers, so that everything computed from them is exact. */
 const exactShape = (shape: Shape): Shape =>
   shape.map((size) => exact(size, "a side of the output", "input_shape"));
 
@@ -321,7 +321,7 @@ export function outputOf(layer: Layer, input: Shape): LayerShape {
   }
 }
 
-/** When sizes are rounded up, the formula can give one too many: say that the last one is dropped. */
+/** With sizes rounded up, the formula can give one window too many: say that the last one is dropped. */
 function poolingStep(
   size: number,
   window: Window,

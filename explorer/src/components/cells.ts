@@ -1,4 +1,4 @@
-// Cells of the grids, and the small matrices and keys beside them.
+// Cells of the grids, and the small matrices and keys next to them.
 
 import { html } from "lit";
 import type { TemplateResult } from "lit";

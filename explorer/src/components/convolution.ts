@@ -30,7 +30,7 @@ import { GridExplorer, NO_MARKS } from "./grid_explorer.ts";
 import type { CellPlace } from "./grid.ts";
 import { withPixel, withWeight } from "./volumes.ts";
 
-/** What the reader points at: an output cell to look at, or an input pixel to look from. */
+/** What the reader points at: an output cell, or an input pixel. */
 type Pointed = { kind: "output"; index: Index } | { kind: "pixel"; pixel: Pixel };
 
 export class ConvolutionExplorer extends GridExplorer<ConvolutionState, Convolution> {

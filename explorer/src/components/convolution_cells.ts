@@ -1,4 +1,4 @@
-// The grids of a convolution: their cells, and what of them the window or a pixel marks.
+// The grids of a convolution: their cells, and the cells that the window or a pixel marks.
 
 import { range, sizeOf } from "../arithmetic/arrays.ts";
 import type { Matrix } from "../arithmetic/arrays.ts";
@@ -78,7 +78,7 @@ export function outputMarks(filter: number, own: Index, readers: readonly Reader
 
 const LISTED = 4;
 
-/** Which outputs read a pixel, and times what: the transposed view in words. */
+/** Which outputs read a pixel, and with which weight: the transposed view in words. */
 export function readersText(
   pixel: Pixel,
   readers: readonly Reader[],

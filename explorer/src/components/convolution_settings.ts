@@ -1,4 +1,4 @@
-// The settings of the convolution explorer: their fields, and what a change of size does.
+// The settings of the convolution explorer: their fields, and the effect of a change of size.
 
 import { range, sizeOf } from "../arithmetic/arrays.ts";
 import type { Volume } from "../arithmetic/arrays.ts";
@@ -95,7 +95,7 @@ function withSizes(state: ConvolutionState, sizes: Sizes): ConvolutionState {
   const [kernelHeight, kernelWidth] = sizeOf(weight[0][0]);
   const channels = sizes.channels ?? input.length;
   const groups = sizes.groups ?? state.groups;
-  // A number of groups that does not divide changes nothing here: it is shown as the error it is.
+  // A number of groups that does not divide the channels changes nothing here: the check reports it.
   const each = groups > 0 && channels % groups === 0 ? channels / groups : weight[0].length;
   const filters = range(sizes.filters ?? weight.length);
   const filter = (old: Volume) =>

@@ -15,7 +15,7 @@ export interface Preset<State> {
   state: State;
 }
 
-/** The address is written shortly after a change: browsers slow down pages that write it often. */
+/** Write the address with a delay: browsers throttle pages that write it often. */
 const WRITE_AFTER = 250;
 
 export abstract class Explorer<State> extends LitElement {
@@ -23,14 +23,14 @@ export abstract class Explorer<State> extends LitElement {
   static override properties = { history: { state: true }, message: { state: true } };
 
   declare protected history: History<State>;
-  /** What the reader must know: a link that cannot be used, a text that is not a number. */
+  /** What the reader must be told: that a link cannot be used, or that a text is not a number. */
   declare protected message: string | null;
   protected abstract readonly codec: Codec<State>;
   protected abstract readonly presets: Readonly<Record<string, Preset<State>>>;
   protected abstract readonly first: string;
   #initial: State | null = null;
   #announcement = "";
-  /** The example that the menu shows: the one chosen, until something is changed. */
+  /** The example that the menu shows: the chosen one, until the reader changes something. */
   #chosen = "";
   #timer = 0;
 
@@ -205,7 +205,7 @@ export abstract class Explorer<State> extends LitElement {
     if (preset) this.change(preset.state);
   }
 
-  /** A button that can be switched off and still keeps the focus. */
+  /** A button that keeps the focus when it is disabled. */
   protected button(words: string, act: () => void, off = false, name?: string): TemplateResult {
     return html`<button
       type="button"

@@ -26,7 +26,7 @@ export interface FieldGroup {
 
 const isNumber = (item: NumberField | TemplateResult): item is NumberField => "set" in item;
 
-/** A group; `refuse` is called with a number that a field cannot take. */
+/** A group of fields; `refuse` is called with a number that a field cannot accept. */
 export function fieldGroup(
   group: FieldGroup,
   error: CheckError | null,
@@ -43,7 +43,7 @@ export function fieldGroup(
   </fieldset>`;
 }
 
-/** What a field shows: the state's value, or what was typed as long as something is wrong. */
+/** What a field shows: the state's value, or the typed text while it is invalid. */
 export const typed = (value: string, wrong: boolean): unknown => (wrong ? value : live(value));
 
 function numberField(

@@ -5,7 +5,7 @@ import { parseNumber } from "../state/codec.ts";
 
 export interface GridCell {
   text: string;
-  /** What is said of the cell: its place, its number, what is special about it. */
+  /** What a screen reader says about the cell: its place, its number, and what is special about it. */
   name: string;
   /** The looks that go with the number. */
   looks: string;
@@ -68,7 +68,7 @@ export class Grid extends HTMLElement {
     for (const key of new Set([...old.keys(), ...marks.keys()])) {
       const [row, column] = key.split(",").map(Number);
       this.#look(row, column);
-      // Tab enters the grid at the cell that the steps have come to.
+      // Tab enters the grid at the current cell of the steps.
       if (!inUse && marks.get(key)?.includes("current")) this.moveTo(row, column);
     }
   }
@@ -93,7 +93,7 @@ export class Grid extends HTMLElement {
     this.#cells = this.#model.cells.map((line) => {
       const row = document.createElement("tr");
       row.setAttribute("role", "row");
-      // Cloning is the quickest way to make thousands of cells.
+      // Cloning is the fastest way to make thousands of cells.
       const cells = line.map(() => CELL.cloneNode() as HTMLTableCellElement);
       row.append(...cells);
       body.append(row);
@@ -256,7 +256,7 @@ export class Grid extends HTMLElement {
     event.stopPropagation();
   }
 
-  /** Take the number over; what is none leaves the cell as it was. */
+  /** Accept the number; a text that is not a number leaves the cell unchanged. */
   #commit(): void {
     if (!this.#editor) return;
     const value = parseNumber(this.#editor.value.trim());

@@ -23,7 +23,7 @@ export interface GridActions {
   edit?: (edit: CellEdit) => void;
   /** The focus came to a cell, perhaps only in passing. */
   focus?: (place: CellPlace) => void;
-  /** The reader went to a cell on purpose: by an arrow key, a click, Enter. */
+  /** The reader chose a cell: with an arrow key, a click or Enter. */
   choose?: (place: CellPlace) => void;
   hover?: (place: CellPlace | null) => void;
   blur?: () => void;
@@ -31,7 +31,7 @@ export interface GridActions {
 
 export const NO_MARKS: Marks = new Map();
 
-/** Whether two states compute the same: they differ at most in the cell that is derived. */
+/** Whether two states give the same output: at most the derived cell differs. */
 function sameSettings<State extends object>(a: State, b: State): boolean {
   return (Object.keys(a) as (keyof State)[]).every((key) => key === "cell" || a[key] === b[key]);
 }
@@ -47,7 +47,7 @@ export abstract class GridExplorer<
     codeOpen: { state: true },
   };
 
-  /** A number that a field cannot take; the state keeps the last good one. */
+  /** A number that a field refuses; the state keeps the last valid one. */
   declare protected refused: CheckError | null;
   declare protected solutionOpen: boolean;
   declare protected codeOpen: boolean;
@@ -76,7 +76,7 @@ export abstract class GridExplorer<
   protected abstract snippets(result: Result): Readonly<Record<string, string>>;
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    // A number that was refused is forgotten with the next change, undo included.
+    // The next change, undo included, forgets a refused number.
     if (changed.has("history") && !changed.has("refused")) this.refused = null;
   }
 
@@ -192,7 +192,7 @@ export abstract class GridExplorer<
       "Copy this cell as text": () => toText(this.document(result, [own])),
       "Copy this cell as LaTeX": () => toLatex(this.document(result, [own])),
     };
-    // A folded solution is not written: for a large input it would cost more than everything else.
+    // A folded solution is not rendered: for a large input it would cost more than everything else.
     const inside = () =>
       html`<div class="bar">
           ${Object.entries(copies).map(([words, text]) =>

@@ -21,7 +21,7 @@ function formOf(padding: PaddingSetting): Form {
   return typeof padding[0] === "number" ? "pair" : "sides";
 }
 
-/** The four sides that a setting stands for, as far as it says them itself. */
+/** The four sides that a setting means, if it names them itself. */
 function sidesOf(padding: PaddingSetting): Sides {
   const form = formOf(padding);
   if (form === "sides") return padding as Sides;
@@ -33,7 +33,7 @@ function sidesOf(padding: PaddingSetting): Sides {
   ];
 }
 
-/** Say the same padding in another form, as far as that form can say it. */
+/** Write the same padding in another form, as closely as that form allows. */
 function toForm(padding: PaddingSetting, form: Form): PaddingSetting {
   const sides = sidesOf(padding);
   switch (form) {

@@ -1,4 +1,4 @@
-// <cnnref-pooling>: the largest pixel or the mean of each window, and where the gradient goes.
+// <cnnref-pooling>: the maximum or the mean of each window, and where the gradient goes.
 
 import { html } from "lit";
 import type { TemplateResult } from "lit";

@@ -31,7 +31,7 @@ export class ShapesExplorer extends Explorer<Stack> {
     asText: { state: true },
   };
 
-  /** A text that is not a stack yet; the state keeps the last one that was. */
+  /** A text that is not a stack yet; the state keeps the last valid stack. */
   declare private typed: string | null;
   /** What is wrong: with the text, or with a value of a row. */
   declare private wrong: { row: number | null; message: string } | null;
@@ -48,7 +48,7 @@ export class ShapesExplorer extends Explorer<Stack> {
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    // The stack changed, by undo or an example: what was typed before no longer belongs to it.
+    // Undo or an example changed the stack, so the typed text no longer belongs to it.
     if (changed.has("history") && !changed.has("typed")) {
       this.typed = null;
       if (!changed.has("wrong")) this.wrong = null;
@@ -219,7 +219,7 @@ export class ShapesExplorer extends Explorer<Stack> {
     this.#replace(place, { ...row, flags });
   }
 
-  /** A value is read as part of the text, so that rows and text follow the same rules. */
+  /** Read a value as part of the text, so that rows and text follow the same rules. */
   #setValue(place: number, field: string, typed: string): void {
     const row = this.current.rows[place];
     const values = { ...row.values };

@@ -1,4 +1,4 @@
-// Walking through the cells of an output: a button for each way, and play.
+// Steps through the cells of an output: buttons for both directions, and play.
 
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
@@ -6,7 +6,7 @@ import type { Index } from "../worked/layout.ts";
 
 const PACE = 1000;
 
-/** The cell `by` places further on; after the last comes the first. */
+/** The cell `by` places further on; the first one follows the last. */
 export function stepped(index: Index, shape: readonly number[], by: number): Index {
   const [channels, rows, columns] = shape;
   const count = channels * rows * columns;

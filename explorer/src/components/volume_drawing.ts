@@ -1,4 +1,4 @@
-// A drawing of the volumes that a stack makes: a box each, its sides on a logarithmic scale.
+// A drawing of the volumes in a stack: one box per volume, its sides on a logarithmic scale.
 
 import { html, svg } from "lit";
 import type { SVGTemplateResult, TemplateResult } from "lit";

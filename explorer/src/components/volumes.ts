@@ -4,7 +4,7 @@ import { fill, range } from "../arithmetic/arrays.ts";
 import type { Matrix, Volume } from "../arithmetic/arrays.ts";
 import type { CellEdit } from "./grid.ts";
 
-/** What is new holds `value`; the rest stays where it was. */
+/** New places get `value`; the others keep their numbers. */
 export function resized(
   volume: Volume,
   [channels, height, width]: readonly [number, number, number],

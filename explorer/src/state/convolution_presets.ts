@@ -93,7 +93,7 @@ export const CONVOLUTION_PRESETS: Readonly<
     state: state({ input: [PHOTOGRAPH], weight: [[EDGE]] }),
   },
   depthwise: {
-    title: "Depthwise: one filter a channel",
+    title: "Depthwise: one filter per channel",
     state: state({
       weight: range(3).map(() => [fill(3, 3, (row, column) => (row === 1 && column === 1 ? 1 : 0))]),
       groups: 3,

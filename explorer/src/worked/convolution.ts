@@ -75,7 +75,7 @@ class ConvolutionLayout extends CellLayout {
     return { ...plainTerm(label), value: this.show(sum(steps.map((step) => step.sum))) };
   }
 
-  /** Explain, before the blocks, the marks that they use and what is not written out. */
+  /** Explain, before the blocks, the marks they use and what they leave out. */
   legend(blocks: readonly Block[]): Block[] {
     const matrices = blocks.flatMap(matricesOf);
     const { groups, mode } = this.convolution;

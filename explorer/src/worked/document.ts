@@ -6,7 +6,7 @@ import type { Shown } from "../arithmetic/numbers.ts";
 
 export type Mark = "plain" | "padding" | "unread" | "ellipsis";
 
-/** One cell of a matrix; also allowed in a sentence, to explain the marks. */
+/** One cell of a matrix; a sentence that explains the marks may contain one too. */
 export interface Entry {
   kind: "entry";
   text: string;
@@ -72,7 +72,7 @@ export function kept(count: number, limit: number): (number | null)[] {
   return count <= limit ? all : [...all.slice(0, limit - 1), null, count - 1];
 }
 
-/** Write numbers as a matrix, with dots for the rows and columns that are too many. */
+/** Write numbers as a matrix, with dots for the rows and columns that do not fit. */
 export function matrixOf(
   values: readonly (readonly number[])[],
   options: {

@@ -10,7 +10,7 @@ const ELLIPSES: Record<string, string> = {
 const SIGNS = { "⊙": "\\odot", "≈": "\\approx" };
 // An empty row, drawn up: `\\[0.4em]` adds nothing below a tall matrix.
 const SPACE = "& & \\\\[-0.8em]";
-// A line of a ledger stays under this, so that it fits a phone.
+// The longest line of a ledger that fits on a phone.
 const LINE_EM = 10;
 
 export const toLatex = (blocks: readonly Block[]): string => blocks.map(renderBlock).join("\n\n");
@@ -129,7 +129,7 @@ const widthOf = ({ rows }: Matrix): number =>
 
 const total = (widths: readonly number[]): number => widths.reduce((a, b) => a + b, 0);
 
-/** Put as many pieces on a line as fit; all terms of a ledger break at the same places. */
+/** Fill lines with pieces; all terms of a ledger break at the same places. */
 function linesOf(pieces: string[], widths: number[]): string[] {
   if (total(widths) <= LINE_EM || pieces.length < 2) {
     return pieces.length ? [pieces.join(" ")] : [];

@@ -13,7 +13,7 @@ const MAX_CELLS = 16;
 export const MAX_SIZE = 8;
 export const MAX_CHANNELS = 8;
 
-/** Writes cells of an output, counted from 1, and keeps in mind whether a number is rounded. */
+/** Write cells of an output, counted from 1, and remember whether a number is rounded. */
 export class CellLayout {
   rounded = false;
   readonly output: Volume;

@@ -48,7 +48,7 @@ function entryText(cell: Entry): string {
 }
 
 function matrixLines(matrix: Matrix): string[] {
-  // Every entry ends in a star or a space, so that the digits stay under one another.
+  // Every entry ends in a star or a space, so that the digits are aligned.
   const starred = hasMark([matrix], "padding");
   const cells = matrix.rows.map((row) =>
     row.map((cell) => (starred ? entryText(cell) : entryText(cell).slice(0, -1))),
