@@ -1,11 +1,12 @@
 """The Python-Markdown extension that makes a page of what its code computes.
 
-It works without MkDocs. Nothing but the page decides what it does, and what it leaves open (the
-places of figures and formulas) `Site.finish` completes.
+It works without MkDocs. It leaves the places of figures and formulas empty: `Site.finish` fills
+them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from markdown import Markdown
@@ -19,7 +20,7 @@ from page_builder.site import PageContext, Site
 
 
 class PageExtension(Extension):
-    """Runs the fences of a page, lists its API and places its formulas.
+    """Runs the fences of a page, lists its API and marks the places of its formulas.
 
     Args:
         site: The site that the page belongs to.
@@ -31,15 +32,31 @@ class PageExtension(Extension):
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name is Python-Markdown's)
         """Register what reads the page first and what reads it last."""
-        site = self.site
-        pages: list[PageSource] = []
+        source: PageSource | None = None
+
+        def run_page(lines: list[str]) -> list[str]:
+            nonlocal source
+            page = self.site.page or PageContext("<markdown>")
+            source = None
+            if page.claimed:  # This conversion is of a part of the page, such as a docstring.
+                return lines
+            page.claimed = True
+            source = PageSource(self.site, page, "\n".join(lines))
+            page.code = source.code
+            return source.rewrite()
+
+        def list_api(lines: list[str]) -> list[str]:
+            return reference.expand("\n".join([*lines, ""])).split("\n")
+
+        def finish(text: str) -> str:
+            return katex.mark(source.with_tags(text) if source else text)
+
         # Before Python-Markdown normalises white space (30), so that code is run as it is written.
-        md.preprocessors.register(_RunPage(md, site, pages), "cnnref_page", 100)
+        md.preprocessors.register(_Before(run_page), "cnnref_page", 100)
         # After superfences (25) has taken the fences out.
-        md.preprocessors.register(_ListApi(md), "cnnref_reference", 22)
-        md.postprocessors.register(_WriteTags(md, pages), "cnnref_tags", 1)
-        # Last, so that no stashed HTML is left to come.
-        md.postprocessors.register(_PlaceFormulas(md, site), "cnnref_katex", 0)
+        md.preprocessors.register(_Before(list_api), "cnnref_reference", 22)
+        # Last, so that all HTML that Python-Markdown has set aside is back.
+        md.postprocessors.register(_After(finish), "cnnref_finish", 0)
         # A page can write Markdown inside an explorer's element, to be read until it has loaded.
         md.block_level_elements = [*md.block_level_elements, *explorer.ELEMENTS]
 
@@ -47,48 +64,13 @@ class PageExtension(Extension):
 makeExtension = PageExtension  # noqa: N816 (the name is Python-Markdown's)
 
 
-class _RunPage(Preprocessor):
-    """Rewrites the source of the page. A conversion inside a page's own is left alone."""
-
-    def __init__(self, md: Markdown, site: Site, pages: list[PageSource]) -> None:
-        super().__init__(md)
-        self.site, self.pages = site, pages
-
-    def run(self, lines: list[str]) -> list[str]:
-        page = self.site.page or PageContext("<markdown>")
-        self.pages.clear()
-        if page.claimed:
-            return lines
-        page.claimed = True
-        self.pages.append(PageSource(self.site, page, "\n".join(lines)))
-        page.code = self.pages[0].code
-        return self.pages[0].rewrite()
+class _Before(Preprocessor):
+    def __init__(self, change: Callable[[list[str]], list[str]]) -> None:
+        super().__init__()
+        self.run = change  # type: ignore[assignment,method-assign]
 
 
-class _ListApi(Preprocessor):
-    """Expands the lists of an API page."""
-
-    def run(self, lines: list[str]) -> list[str]:
-        return reference.expand("\n".join([*lines, ""])).split("\n")
-
-
-class _WriteTags(Postprocessor):
-    """Replaces the tokens that the rewritten source has for tags."""
-
-    def __init__(self, md: Markdown, pages: list[PageSource]) -> None:
-        super().__init__(md)
-        self.pages = pages
-
-    def run(self, text: str) -> str:
-        return self.pages[0].with_tags(text) if self.pages else text
-
-
-class _PlaceFormulas(Postprocessor):
-    """Replaces arithmatex's elements by elements that hold the place of a formula."""
-
-    def __init__(self, md: Markdown, site: Site) -> None:
-        super().__init__(md)
-        self.site = site
-
-    def run(self, text: str) -> str:
-        return katex.find(text, self.site.formula)
+class _After(Postprocessor):
+    def __init__(self, change: Callable[[str], str]) -> None:
+        super().__init__()
+        self.run = change  # type: ignore[assignment,method-assign]

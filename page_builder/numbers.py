@@ -87,11 +87,6 @@ class Problem:
         return f"{self.number!r} in {self.context!r}: {self.reason}"
 
 
-def strip_sentinels(text: str) -> str:
-    """Remove the characters that mark computed text."""
-    return text.replace(OPEN, "").replace(CLOSE, "")
-
-
 def check_page(html: str, given: list[str]) -> list[Problem]:
     """Check the HTML of a page's content.
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
@@ -29,6 +30,7 @@ from page_builder.digests import ROOT, files_digest
 from page_builder.downloads import Downloads
 from page_builder.rendered import Rendered
 from page_builder.site import PageContext, Site
+from page_builder.values import strip_sentinels
 
 log = logging.getLogger("mkdocs.page_builder")
 
@@ -152,9 +154,7 @@ class PageBuilder:
         uri = page.file.src_uri
         if uri in self.labs:
             lab = notebooks.execute(self.labs[uri], self.site)
-            html = notebooks.page_html(
-                html, lab, lambda link: _resolve(link, page, files), self.site.formula
-            )
+            html = notebooks.page_html(html, lab, lambda link: _resolve(link, page, files))
             typed, given = notebooks.prose_of(html), lab.given
             code = self.labs[uri].read_text(encoding="utf-8")
         else:
@@ -168,26 +168,31 @@ class PageBuilder:
             )
         except needs.NeedsError as error:
             log.warning("%s: %s", uri, error)
-        page.content = numbers.strip_sentinels(html)
+        page.content = strip_sentinels(html)
+
+    def on_env(self, env: Environment, config: MkDocsConfig, files: Files) -> None:
+        """Typeset the formulas of all pages, now that they have been rendered."""
+        contents = {
+            self._path(file.src_uri, config): file.page.content or ""
+            for file in files.documentation_pages()
+            if file.page is not None
+        }
+        self.site.formulas.typeset(contents)
 
     def on_post_page(self, output: str, page: Page, config: MkDocsConfig) -> str:
-        """Put in the figures and formulas."""
-        return self.site.finish(output)
+        """Put figures and formulas in their places."""
+        return self.site.finish(output, self._path(page.file.src_uri, config))
 
     def on_post_build(self, config: MkDocsConfig) -> None:
         """End the processes of this build; check its links, unless a writer waits for it."""
-        self._end()
+        self.ahead.end()
         if not self.serving:
             for problem in links.broken(Path(config.site_dir), config.site_url or "/"):
                 log.warning(problem)
 
     def on_build_error(self, error: Exception) -> None:
-        """End the processes without waiting for work that nobody will read."""
-        self._end()
-
-    def _end(self) -> None:
+        """End the processes without waiting for work that nobody needs any more."""
         self.ahead.end()
-        self.site.formulas.close()
 
 
 def _download(lab: Path, name: str) -> str:

@@ -1,15 +1,16 @@
 """The rendering of each page, kept until something changes that the page depends on.
 
-Rendering all pages takes most of the time of a build, and a writer waits for one page. A rendering
-leaves behind what MkDocs notes on the page, the anchors that mkdocstrings registers and the
-entries of the search index. They are stored, and a later build puts them back.
+Rendering all pages takes most of the time of a build, and a writer waits for one page. What a
+rendering leaves behind is stored, and a later build puts it back: what MkDocs notes on the page,
+the anchors that mkdocstrings registers, the entries of the search index, and the page's figures.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Rendered:
 
     Args:
         site: The site.
-        config: The configuration of MkDocs, its plugins ready.
+        config: The configuration of MkDocs, with its plugins ready.
         files: The files of the site.
         labs: The script of each lab by its URI.
     """
@@ -45,108 +46,93 @@ class Rendered:
         self, site: Site, config: MkDocsConfig, files: Files, labs: dict[str, Path]
     ) -> None:
         self._site = site
-        self._config, self._files = config, files
+        self._files = files
+        self._autorefs: Any = config.plugins["autorefs"]
+        self._index: Any = config.plugins["material/search"].search_index  # type: ignore[attr-defined]
+        # The entries are added when a page is rendered, so that they can be stored with it.
+        self._add_entries = self._index.add_entry_from_context
+        self._index.add_entry_from_context = lambda page: None
         base = site.digests.pages(Path(config.config_file_path), files.src_uris)
-        self._names = {
-            file.src_uri: self._name(
-                base,
-                str(config.site_url),
-                repr(config.extra),
-                file.src_uri,
-                site.digests.lab(labs[file.src_uri])
-                if file.src_uri in labs
-                else file.content_string,
-            )
-            for file in files.documentation_pages()
-        }
-        # Where the anchors of the page that is being rendered are noted.
-        self._anchors: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
-        self._note_anchors(config.plugins["autorefs"])
-        self._keep_entries(config.plugins["material/search"].search_index)  # type: ignore[attr-defined]
+        self._names: dict[str, str] = {}
+        for file in files.documentation_pages():
+            uri = file.src_uri
+            source = site.digests.lab(labs[uri]) if uri in labs else file.content_string
+            name = text_digest(base, str(config.site_url), repr(config.extra), uri, source)
+            self._names[uri] = f"pages/{name}.pickle"
 
     def has(self, uri: str) -> bool:
         """Whether a page need not be rendered."""
         return self._site.store.find(self._names[uri]) is not None
 
     def replace_render(self, page: Page, complete: Callable[[], None]) -> None:
-        """Let `page` take its earlier rendering, or keep the one it makes.
+        """Let a page take its earlier rendering, or keep the one it makes.
 
         Args:
             page: A page whose source has been read.
             complete: Called after the page has been rendered anew, to change its content.
         """
         render = page.render
-        name = self._names[page.file.src_uri]
 
         def render_once(config: MkDocsConfig, files: Files) -> None:
-            if (stored := self._site.store.find(name)) is not None:
-                self._restore(page, stored)
-                return
-            before = dict(vars(page))
-            anchors: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-            self._anchors = anchors
-            warnings = _Warnings()
-            logging.getLogger("mkdocs").addHandler(warnings)
-            try:
-                render(config, files)
-                complete()
-            finally:
-                self._anchors = None
-                logging.getLogger("mkdocs").removeHandler(warnings)
-            # A warning is to be repeated by every build until its cause is gone.
-            if not warnings.seen:
-                changed = {
-                    name: value
-                    for name, value in vars(page).items()
-                    if name not in before or before[name] is not value
-                }
-                links = changed.pop("links_to_anchors", None) or {}
-                uris = {file.src_uri: anchors for file, anchors in links.items()}
-                self._keep(name, (changed, uris, anchors))
+            stored = self._site.store.find(self._names[page.file.src_uri])
+            if stored is not None:
+                self._restore(page, pickle.loads(stored.read_bytes()))
+            else:
+                with self._keeping(page):
+                    render(config, files)
+                    complete()
 
         page.render = render_once  # type: ignore[method-assign]
 
-    def _restore(self, page: Page, stored: Path) -> None:
-        changed, links, anchors = pickle.loads(stored.read_bytes())
-        vars(page).update(changed)
-        # The files of this build, whose pages may have lost an anchor.
-        page.links_to_anchors = {
-            file: links[uri] for uri in links if (file := self._files.get_file_from_path(uri))
-        }
-        for positional, named in anchors:
-            self._config.plugins["autorefs"].register_anchor(page, *positional, **named)  # type: ignore[attr-defined]
+    @contextlib.contextmanager
+    def _keeping(self, page: Page) -> Iterator[None]:
+        """Store what the rendering of a page leaves behind."""
+        before = dict(vars(page))
+        anchors: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        register = self._autorefs.register_anchor
 
-    def _note_anchors(self, autorefs: Any) -> None:
-        register = autorefs.register_anchor
-
-        def noting(page: Page, *positional: Any, **named: Any) -> None:
-            if self._anchors is not None:
-                self._anchors.append((positional, named))
+        def register_and_note(page: Page, *positional: Any, **named: Any) -> None:
+            anchors.append((positional, named))
             register(page, *positional, **named)
 
-        autorefs.register_anchor = noting
+        warnings = _Warnings()
+        logging.getLogger("mkdocs").addHandler(warnings)
+        self._autorefs.register_anchor = register_and_note
+        try:
+            yield
+        finally:
+            self._autorefs.register_anchor = register
+            logging.getLogger("mkdocs").removeHandler(warnings)
+        known = len(self._index.entries)
+        self._add_entries(page)
+        # A warning must be repeated by every build until its cause is gone.
+        if not warnings.seen:
+            missing = object()
+            changed = {k: v for k, v in vars(page).items() if before.get(k, missing) is not v}
+            links = changed.pop("links_to_anchors", None) or {}
+            kept = {
+                "attributes": changed,
+                "links": {file.src_uri: anchors for file, anchors in links.items()},
+                "anchors": anchors,
+                "entries": self._index.entries[known:],
+                "figures": self._site.figures_of(page.content or ""),
+            }
+            name = self._names[page.file.src_uri]
+            self._site.store.path(name, lambda path: _write(path, kept))
 
-    def _keep_entries(self, index: Any) -> None:
-        add = index.add_entry_from_context
+    def _restore(self, page: Page, kept: dict[str, Any]) -> None:
+        vars(page).update(kept["attributes"])
+        # The files of this build, whose pages may have lost an anchor.
+        page.links_to_anchors = {
+            file: links
+            for uri, links in kept["links"].items()
+            if (file := self._files.get_file_from_path(uri))
+        }
+        for positional, named in kept["anchors"]:
+            self._autorefs.register_anchor(page, *positional, **named)
+        self._index.entries.extend(kept["entries"])
+        self._site.add_figures(kept["figures"])
 
-        def adding(page: Page) -> None:
-            rendering = self._names[page.file.src_uri]
-            name = self._name(rendering, repr(page.title), page.content or "")
-            if (stored := self._site.store.find(name)) is not None:
-                index.entries.extend(pickle.loads(stored.read_bytes()))
-            else:
-                before = len(index.entries)
-                add(page)
-                self._keep(name, index.entries[before:])
 
-        index.add_entry_from_context = adding
-
-    def _keep(self, name: str, value: object) -> None:
-        def write(made: Path) -> None:
-            made.write_bytes(pickle.dumps(value))
-
-        self._site.store.path(name, write)
-
-    @staticmethod
-    def _name(*parts: str) -> str:
-        return f"pages/{text_digest(*parts)}.pickle"
+def _write(path: Path, value: object) -> None:
+    path.write_bytes(pickle.dumps(value))

@@ -1,24 +1,22 @@
 """What the parts of a build share: the page being built, what is kept, figures and formulas.
 
-Figures and formulas are put on a page last, by `Site.finish`. Until then the page has only places
-for them, because the search index and the checks would read every element of them. A place names
-what belongs there, so that a page can be finished by another process than the one that rendered it.
+Figures and formulas are put on a page last, by `Site.finish`. Until then the page has only their
+places, because the search index and the checks would read every element of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from page_builder.digests import Digests, text_digest
-from page_builder.katex import Formulas, KatexError
-from page_builder.numbers import strip_sentinels
+from page_builder.katex import Formulas
 from page_builder.store import Store
+from page_builder.values import strip_sentinels
 
 _FIGURE = re.compile(r"<!--cnnref-svg:([\w-]+)-->")
-_SAID = re.compile(r"<(title|desc)\b.*?</\1>", re.DOTALL)
+_SAID = re.compile(r"<(?:title|desc)\b.*?</(?:title|desc)>", re.DOTALL)
 
 
 class PageError(ValueError):
@@ -35,8 +33,8 @@ class PageContext:
     Attributes:
         path: The source file, relative to `root`.
         root: The root of the repository.
-        claimed: True once a Markdown conversion has taken the page. Conversions inside it (the
-            docstrings that mkdocstrings renders) are not pages and are left alone.
+        claimed: Whether a Markdown conversion has taken the page. Conversions inside it, such as
+            those of docstrings by mkdocstrings, are not of pages and are left alone.
         code: All Python code of the page that is run, once it has been read.
     """
 
@@ -46,7 +44,7 @@ class PageContext:
     code: str = ""
 
     def line_offset(self, source: str) -> int:
-        """Count the lines of the file above `source`, from which the front matter was removed."""
+        """Count the lines of the front matter, which has been removed from `source`."""
         try:
             text = (self.root / self.path).read_text(encoding="utf-8")
         except OSError:
@@ -57,7 +55,7 @@ class PageContext:
 
 
 class Site:
-    """One build after another of the same site.
+    """One build of a site.
 
     Args:
         root: The root of the repository.
@@ -66,7 +64,7 @@ class Site:
         root: The root of the repository.
         store: What earlier builds made.
         digests: The names of what is in the store.
-        formulas: Renders formulas.
+        formulas: Typesets formulas.
         page: The page that is being built.
     """
 
@@ -76,44 +74,36 @@ class Site:
         self.digests = Digests(root)
         self.formulas = Formulas(self.store)
         self.page: PageContext | None = None
-
-    def formula(self, tex: str, *, display: bool) -> str:
-        """Return the element that holds the place of a formula.
-
-        Raises:
-            KatexError: KaTeX does not accept the formula. The message names the page.
-        """
-        try:
-            return self.formulas.element(tex, display=display)
-        except KatexError as error:
-            where = f"{self.page.path}: " if self.page is not None else ""
-            raise KatexError(f"{where}{error}") from None
+        self._figures: dict[str, str] = {}
 
     def figure(self, svg: str, prefix: str) -> str:
         """Return the comment that holds the place of a figure, whose name starts with `prefix`."""
         name = f"{prefix}-{text_digest(svg)[:16]}"
-        self.store.text(f"figures/{name}.svg", lambda: svg)
+        self._figures[name] = svg
         return f"<!--cnnref-svg:{name}-->"
 
-    def finish(self, page: str) -> str:
-        """Put figures and formulas in their places, in the HTML of a page or of a part of it."""
-        return strip_sentinels(self.formulas.fill(self.with_figures(page)))
+    def figures_of(self, page: str) -> dict[str, str]:
+        """Return the figures of a page by name."""
+        return {name: self._figures[name] for name in _FIGURE.findall(page)}
+
+    def add_figures(self, figures: dict[str, str]) -> None:
+        """Take the figures of a page that an earlier build rendered."""
+        self._figures |= figures
+
+    def finish(self, page: str, name: str = "") -> str:
+        """Put figures and formulas in their places, in the HTML of a page or of a part of it.
+
+        Raises:
+            KatexError: KaTeX does not accept a formula. The message contains `name`.
+        """
+        return strip_sentinels(self.formulas.fill(self.with_figures(page), name))
 
     def with_figures(self, page: str) -> str:
         """Put figures in their places."""
-        return self._with(page, lambda svg: svg)
+        return _FIGURE.sub(lambda place: self._figures[place[1]], page)
 
     def with_titles(self, page: str) -> str:
         """Put only the words of figures in their places, for a check that reads nothing else."""
-        return self._with(
-            page, lambda svg: f"<svg>{''.join(text[0] for text in _SAID.finditer(svg))}</svg>"
+        return _FIGURE.sub(
+            lambda place: f"<svg>{''.join(_SAID.findall(self._figures[place[1]]))}</svg>", page
         )
-
-    def _with(self, page: str, shown: Callable[[str], str]) -> str:
-        return _FIGURE.sub(lambda match: shown(self._stored_figure(match[1])), page)
-
-    def _stored_figure(self, name: str) -> str:
-        def missing() -> str:
-            raise LookupError(f"the figure {name} is not in the store: build its page again")
-
-        return self.store.text(f"figures/{name}.svg", missing)

@@ -2,58 +2,87 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from page_builder.digests import files_digest
+
 
 class Store:
-    """A folder of files and folders, each made once.
+    """A folder of entries, each a file or a folder that is made once.
+
+    The digest of an entry's content is kept next to it. An entry that does not match its digest,
+    because a build was killed or the disk was full, is made again.
 
     Args:
-        folder: Where they are. It is created with the first of them.
+        folder: Where the entries are. It is created with the first of them.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._texts: dict[Path, str] = {}
+        self._texts: dict[str, str] = {}
 
     def find(self, name: str) -> Path | None:
-        """Return the path of the file or folder of that name, or None if it has not been made."""
+        """Return the path of an entry, or None if there is none or it is damaged."""
         path = self._folder / name
-        return path if path.exists() else None
+        try:
+            intact = _sum_of(path).read_text() == _digest(path)
+        except (OSError, ValueError):
+            intact = False
+        return path if intact else None
 
     def path(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Return the path of a file or folder, and make it first if there is none.
+        """Return the path of an entry, making it first if it is missing.
 
         Args:
             name: Its path in the store.
-            make: Writes it to the path it is given. Nothing is kept if it raises. A build that
-                runs at the same time sees the whole of it or nothing.
+            make: Writes the entry to the path it is given. If it raises, nothing is kept. Another
+                build that runs at the same time sees the whole entry or none.
         """
         path = self._folder / name
-        if path.exists():
+        if self.find(name) is not None:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as part:
             made = Path(part, path.name)
             make(made)
-            try:
+            _sum_of(made).write_text(_digest(made))
+            # Another build may have made the entry in the meantime.
+            if self.find(name) is None:
+                if path.is_dir():
+                    shutil.rmtree(path)
                 made.replace(path)
-            except OSError:  # A folder that another build has made in the meantime.
-                if not path.is_dir():
-                    raise
+                _sum_of(made).replace(_sum_of(path))
         return path
 
     def text(self, name: str, compute: Callable[[], str]) -> str:
-        """Return a text, and compute it first if it is not in the store."""
-        path = self._folder / name
-        if path not in self._texts:
-            self.path(name, lambda made: _write(made, compute()))
-            # Bytes, because reading text would change its line ends.
-            self._texts[path] = path.read_bytes().decode()
-        return self._texts[path]
+        """Return a text, computing it first if it is not in the store."""
+        kept = self.get(name)
+        return self.put(name, compute()) if kept is None else kept
+
+    def get(self, name: str) -> str | None:
+        """Return a text, or None if it is not in the store."""
+        if name not in self._texts and (path := self.find(name)) is not None:
+            # Bytes, because writing and reading text would change its line ends.
+            self._texts[name] = path.read_bytes().decode()
+        return self._texts.get(name)
+
+    def put(self, name: str, text: str) -> str:
+        """Keep a text and return it."""
+        self.path(name, lambda path: _write(path, text))
+        return self._texts.setdefault(name, text)
 
 
 def _write(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
+
+
+def _sum_of(path: Path) -> Path:
+    """Return the path of the file that holds the digest of an entry."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    return files_digest(path.rglob("*") if path.is_dir() else [path])

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 OPEN, CLOSE = "\ue000", "\ue001"
+"""The characters around a computed value where it cannot be an HTML element."""
 
 _VALUE = re.compile(r"\{\{=([^\n]*?)\}\}(?!\})")
 _SPEC = re.compile(r"(.*?)\s+:([^\s\])}]+)", re.DOTALL)
-
-# Where a value is put in as bare text between sentinels. HTML inside code, maths or an attribute
-# would be shown or would break it.
+_COMMENT_OR_VALUE = re.compile(rf"<!--(?s:.*?)-->|{_VALUE.pattern}")
+# Where a value is inserted as bare text between the characters above: HTML inside code, maths or an
+# attribute would be shown as it is, or would break them.
 _VERBATIM = re.compile(
     r"""
       (?<!`)(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)(?P=ticks)(?!`)
@@ -24,65 +25,58 @@ _VERBATIM = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SLOT = re.compile("\ue002(\\d+)\ue003")
 
 
 @dataclass(frozen=True)
 class Value:
-    """An expression and how its value is formatted."""
+    """An expression, the format of its result, and the number of lines above it in its text."""
 
     expression: str
     spec: str = ""
+    line: int = 0
 
 
-def parse_value(text: str) -> Value:
+def parse_value(text: str, line: int = 0) -> Value:
     """Parse the text between `{{=` and `}}`."""
     text = text.strip()
     if split := _SPEC.fullmatch(text):
-        return Value(split.group(1), split.group(2))
-    return Value(text)
-
-
-def find(text: str) -> list[tuple[int, Value]]:
-    """Find the inline values of a text, with the offset of each; comments are passed over."""
-    comments = [comment.span() for comment in _COMMENT.finditer(text)]
-    return [
-        (match.start(), parse_value(match.group(1)))
-        for match in _VALUE.finditer(text)
-        if not any(start <= match.start() < end for start, end in comments)
-    ]
+        return Value(split[1], split[2], line)
+    return Value(text, line=line)
 
 
 def fill(text: str, answer: Callable[[Value], str]) -> str:
-    """Put the values of a Markdown text in, in the order in which `find` lists them."""
+    """Insert the values of a Markdown text, except in comments."""
     answers: list[str] = []
 
     def slot(match: re.Match[str]) -> str:
-        if match.group().startswith("<!--"):
-            return match.group()
-        answers.append(answer(parse_value(match.group(1))))
+        if match[1] is None:
+            return match[0]
+        answers.append(answer(parse_value(match[1], text.count("\n", 0, match.start()))))
         return f"\ue002{len(answers) - 1}\ue003"
 
     def put(part: str, form: Callable[[str], str]) -> str:
-        return _SLOT.sub(lambda match: form(answers[int(match.group(1))]), part)
+        return _SLOT.sub(lambda match: form(answers[int(match[1])]), part)
 
     # Slots first, so that a dollar sign or a quote in an expression opens nothing.
-    text = re.sub(f"{_COMMENT.pattern}|{_VALUE.pattern}", slot, text, flags=re.DOTALL)
+    slots = _COMMENT_OR_VALUE.sub(slot, text)
     pieces: list[str] = []
     position = 0
-    for verbatim in _VERBATIM.finditer(text):
-        pieces.append(put(text[position : verbatim.start()], _element))
-        form = _bare_entities if verbatim.group("tag") else _bare
-        pieces.append(put(verbatim.group(), form))
+    for verbatim in _VERBATIM.finditer(slots):
+        pieces.append(put(slots[position : verbatim.start()], _element))
+        pieces.append(put(verbatim[0], _bare_entities if verbatim["tag"] else _bare))
         position = verbatim.end()
-    pieces.append(put(text[position:], _element))
-    return "".join(pieces)
+    return "".join([*pieces, put(slots[position:], _element)])
 
 
 def fill_plain(text: str, answer: Callable[[Value], str]) -> str:
-    """Put the values of a text in as they are, each between the sentinels."""
-    return _VALUE.sub(lambda match: _bare(answer(parse_value(match.group(1)))), text)
+    """Insert the values of a text that is not Markdown."""
+    return _VALUE.sub(lambda match: _bare(answer(parse_value(match[1]))), text)
+
+
+def strip_sentinels(text: str) -> str:
+    """Remove the characters that mark computed text."""
+    return text.replace(OPEN, "").replace(CLOSE, "")
 
 
 def _element(text: str) -> str:
@@ -98,5 +92,5 @@ def _bare(text: str) -> str:
 
 
 def _entities(text: str) -> str:
-    """Write what Markdown or HTML would read as markup as character references."""
-    return re.sub(r"""[\\`*_{}\[\]<>&|~^$"'#!=+]""", lambda m: f"&#{ord(m.group())};", text)
+    """Write the characters that Markdown or HTML would read as markup as character references."""
+    return re.sub(r"""[\\`*_{}\[\]<>&|~^$"'#!=+]""", lambda m: f"&#{ord(m[0])};", text)

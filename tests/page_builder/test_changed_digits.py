@@ -50,8 +50,7 @@ def convert():
             return [str(error)]
         return [str(problem) for problem in numbers.check_page(html, meta.get("given", []))]
 
-    yield problems
-    site.formulas.close()
+    return problems
 
 
 def results_in(text):

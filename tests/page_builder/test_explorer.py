@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown import Markdown
 
-from page_builder import explorer
+from page_builder import explorer, node
 from page_builder.extension import PageExtension
 from page_builder.store import Store
 
@@ -50,7 +50,8 @@ def test_the_key_knows_sources_and_packages(
     for file in (lock, build, source):
         file.write_text("2", encoding="utf-8")
         explorer.assets(store)
-    assert len(list((tmp_path / "cache" / "explorer").iterdir())) == 4
+    made = [entry for entry in (tmp_path / "cache" / "explorer").iterdir() if entry.is_dir()]
+    assert len(made) == 4
 
 
 def test_an_error_in_the_sources_stops_the_build(
@@ -60,7 +61,7 @@ def test_an_error_in_the_sources_stops_the_build(
     (wrong / "src").mkdir(parents=True)
     (wrong / "build.ts").write_text("throw new Error('what is wrong');", encoding="utf-8")
     monkeypatch.setattr(explorer, "SOURCES", wrong)
-    with pytest.raises(explorer.ExplorerError, match="what is wrong"):
+    with pytest.raises(node.NodeError, match="what is wrong"):
         explorer.assets(Store(tmp_path / "cache"))
     assert not list((tmp_path / "cache" / "explorer").iterdir())
 
@@ -68,8 +69,8 @@ def test_an_error_in_the_sources_stops_the_build(
 def test_packages_that_are_not_installed_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorer, "PACKAGES", tmp_path)
-    with pytest.raises(explorer.ExplorerError, match="esbuild is not installed"):
+    monkeypatch.setattr(node, "PACKAGES", tmp_path)
+    with pytest.raises(node.NodeError, match="esbuild is not installed"):
         explorer.assets(Store(tmp_path / "cache"))
 
 

@@ -10,8 +10,9 @@ from bs4 import BeautifulSoup
 from markdown import Markdown
 
 from page_builder.extension import PageExtension
-from page_builder.numbers import check_page, strip_sentinels
+from page_builder.numbers import check_page
 from page_builder.site import PageContext, PageError, Site
+from page_builder.values import strip_sentinels
 
 EXTENSIONS = [
     "admonition",

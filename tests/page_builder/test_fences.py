@@ -5,7 +5,8 @@ import io
 import pytest
 from pytest_codeblocks import extract_from_buffer
 
-from page_builder import fences
+from page_builder import document
+from page_builder.document import Document
 
 TABS = """
 === "NumPy"
@@ -140,7 +141,7 @@ TIGHT = "```python\nx = 1\n```\n```python\n\ty = 1\n\n\n```\n \t```python\n \tz 
 @pytest.mark.parametrize("source", [TABS, ADMONITION, LIST, FOUR, OTHERS, LATE, TIGHT, "", "a\n"])
 def test_same_as_pytest_codeblocks(source):
     theirs = extract_from_buffer(io.StringIO(source))
-    ours = fences.parse(source).chains
+    ours = Document(source).chains
     assert [
         (
             c.fences[0].line,
@@ -165,11 +166,11 @@ def test_same_as_pytest_codeblocks(source):
 
 
 def test_corpus_is_not_trivial():
-    assert len(fences.parse(FOUR).chains[1].fences) == 3
-    assert fences.parse(FOUR).chains[1].expected == "2\n"
-    assert [c.runs for c in fences.parse(OTHERS).chains] == [False, False, False, True, False, True]
+    assert len(Document(FOUR).chains[1].fences) == 3
+    assert Document(FOUR).chains[1].expected == "2\n"
+    assert [c.runs for c in Document(OTHERS).chains] == [False, False, False, True, False, True]
     # pytest-codeblocks drops blank lines in an indented fence.
-    assert fences.parse(TABS).chains[0].code == "for i in range(2):\n    print(i)\n"
+    assert Document(TABS).chains[0].code == "for i in range(2):\n    print(i)\n"
 
 
 @pytest.mark.parametrize(
@@ -183,12 +184,17 @@ def test_corpus_is_not_trivial():
     ],
 )
 def test_unreadable_sources(source, line, message):
-    with pytest.raises(fences.FenceError, match=message) as error:
-        fences.parse(source)
-    assert error.value.line == line
+    problems = Document(source).problems
+    assert any(p.line == line and message in p.message for p in problems), problems
 
 
 def test_disagreement_with_pytest_codeblocks_is_an_error(monkeypatch):
-    monkeypatch.setattr(fences, "extract_from_buffer", lambda buffer: [])
-    with pytest.raises(fences.FenceError, match="a different number of fences"):
-        fences.parse("```python\nx = 1\n```\n")
+    source = "```python\nx = 1\n```\n"
+    (block,) = extract_from_buffer(io.StringIO(source))
+    monkeypatch.setattr(document, "extract_from_buffer", lambda buffer: [])
+    (problem,) = Document(source).problems
+    assert "a different number of fences" in problem.message
+    block.code = "x = 2\n"
+    monkeypatch.setattr(document, "extract_from_buffer", lambda buffer: [block])
+    (problem,) = Document(source).problems
+    assert "reads this fence differently" in problem.message

@@ -302,6 +302,17 @@ def test_rebuild_misses_the_anchor_an_edit_took_away(
     assert "does not contain an anchor '#part'" in caplog.text
 
 
+def test_what_is_damaged_in_the_store_is_made_again(served: TinySite) -> None:
+    before = served.files()
+    kept = [file for file in (served.config.parent / ".cache").rglob("*") if file.is_file()]
+    kinds = {file.relative_to(served.config.parent / ".cache/cnnref").parts[0] for file in kept}
+    assert kinds >= {"chains", "labs", "pages"}
+    for file in kept:
+        file.write_bytes(file.read_bytes()[:-1])
+    served.serve()
+    assert served.files() == before
+
+
 def test_changed_sources_are_imported_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

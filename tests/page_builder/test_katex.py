@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import markdown
 import pytest
 
-from page_builder import katex
+from page_builder import katex, node
 from page_builder.extension import PageExtension
 from page_builder.site import PageContext, Site
 
@@ -16,11 +17,9 @@ Convert = Callable[[str], str]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Site:
     """A site with an empty store."""
-    fresh = Site(tmp_path)
-    yield fresh
-    fresh.formulas.close()
+    return Site(tmp_path)
 
 
 @pytest.fixture
@@ -71,56 +70,75 @@ def test_code_is_left_alone(convert: Convert) -> None:
     assert convert("`$x$`") == "<p><code>$x$</code></p>"
 
 
-def placed(text: str, site: Site) -> str:
+def placed(text: str) -> str:
     """Convert Markdown that the preprocessor has filled: computed text is between sentinels."""
     configs = {"pymdownx.arithmatex": {"generic": True}}
     html = markdown.markdown(text, extensions=list(configs), extension_configs=configs)
-    return katex.find(html, site.formula)
+    return katex.mark(html)
 
 
-def test_page_carries_tex_with_sentinels_and_no_markup_of_katex(site: Site) -> None:
-    assert placed("$n = \ue00026\ue001 > 4$", site) == (
+def test_page_carries_tex_with_sentinels_and_no_markup_of_katex() -> None:
+    assert placed("$n = \ue00026\ue001 > 4$") == (
         '<p><cnnref-math class="arithmatex" data-tex="n = \ue00026\ue001 &gt; 4"></cnnref-math></p>'
     )
 
 
 def test_filled_page_shows_what_was_computed_and_no_sentinel(site: Site) -> None:
-    html = site.formulas.fill(placed("$n = \ue00026\ue001$ and\n\n$$y$$", site))
+    html = site.formulas.fill(placed("$n = \ue00026\ue001$ and\n\n$$y$$"))
     assert '<span class="mord">26</span>' in html
     assert "\ue000" not in html
     assert "data-tex" not in html
     assert html.count('class="katex-display"') == 1
 
 
-def test_bad_formula_names_page_and_formula(convert: Convert) -> None:
-    with pytest.raises(katex.KatexError, match=r"docs/topics/padding\.md: .*\n.*\\frac\{1\}$"):
-        convert(r"$\frac{1}$")
+PAGE = "docs/topics/padding.md"
 
 
-def test_strict_mode_refuses_what_latex_would_refuse(convert: Convert) -> None:
+def test_bad_formula_names_page_and_formula(site: Site, convert: Convert) -> None:
+    pages = {"docs/index.md": convert("$x$"), PAGE: convert(r"$x$ $\frac{1}$")}
+    with pytest.raises(katex.KatexError, match=rf"^{PAGE}: .*\n.*\\frac\{{1\}}$"):
+        site.formulas.typeset(pages)
+    with pytest.raises(katex.KatexError, match=rf"^{PAGE}: "):
+        site.formulas.fill(pages[PAGE], PAGE)
+
+
+def test_strict_mode_refuses_what_latex_would_refuse(site: Site, convert: Convert) -> None:
     with pytest.raises(katex.KatexError, match="strict mode"):
-        convert("$ä$")
+        site.formulas.fill(convert("$ä$"))
 
 
-def test_second_rendering_comes_from_the_store(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = site.formulas.render("x", display=False)
-    assert site.formulas.render("x", display=True) != first
+def test_one_process_typesets_all_formulas_that_are_not_in_the_store(
+    site: Site, convert: Convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    run = node.run
 
-    def no_node() -> katex.KatexServer:
-        raise AssertionError("asked node for a formula that is in the store")
+    def noting(script: Path, *, needs: list[str], stdin: str) -> str:
+        asked.extend(one["tex"] for one in json.loads(stdin))
+        return run(script, needs=needs, stdin=stdin)
 
-    monkeypatch.setattr(katex, "KatexServer", no_node)
-    assert Site(site.root).formulas.render("x", display=False) == first
+    monkeypatch.setattr(node, "run", noting)
+    pages = {"a.md": convert("$x$ $y$"), "b.md": convert("$y$ $z$")}
+    site.formulas.typeset(pages)
+    assert asked == ["x", "y", "z"]
+    first = site.formulas.fill(pages["a.md"])
+    assert Site(site.root).formulas.fill(pages["a.md"]) == first
+    assert len(asked) == 3
+    # The same TeX in a line and in a block are two formulas.
+    assert Site(site.root).formulas.fill(convert("$$x$$")) != first
+    assert asked == ["x", "y", "z", "x"]
 
 
-def test_bad_formula_is_not_kept(site: Site) -> None:
+def test_bad_formula_is_not_kept(site: Site, convert: Convert) -> None:
+    page = convert("$}$")
     for _ in range(2):
         with pytest.raises(katex.KatexError):
-            site.formulas.render("}", display=False)
+            site.formulas.fill(page)
 
 
-def test_one_process_renders_many(site: Site) -> None:
-    site.formulas.render("a", display=False)
-    process = site.formulas._server
-    site.formulas.render("b", display=False)
-    assert site.formulas._server is process
+def test_katex_that_is_not_installed_is_named(
+    site: Site, convert: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "PACKAGES", tmp_path)
+    with pytest.raises(node.NodeError, match="katex is not installed"):
+        site.formulas.fill(convert("$x$"))

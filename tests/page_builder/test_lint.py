@@ -3,6 +3,7 @@
 import pytest
 
 from page_builder import lint
+from page_builder.document import Document
 
 OK = "```python\nx = 1\n```\n"
 
@@ -40,8 +41,8 @@ BAD = {
     "expect-error": ("<!--pytest-codeblocks:expect-error-->\n" + OK, 1, "not used here"),
     "importorskip": ("<!--pytest-codeblocks:importorskip(x)-->\n" + OK, 1, "not used here"),
     "skipfile": ("<!--pytest-codeblocks:skipfile-->\n" + OK, 1, "skipfile"),
-    "no reason": ("<!--pytest.mark.skip-->\n" + OK, 2, "says why"),
-    "empty reason": ('<!--pytest.mark.skip(reason="")-->\n' + OK, 2, "says why"),
+    "no reason": ("<!--pytest.mark.skip-->\n" + OK, 2, "needs a reason"),
+    "empty reason": ('<!--pytest.mark.skip(reason="")-->\n' + OK, 2, "needs a reason"),
     "mark": ("<!--pytest.mark.skipif(True, reason='x')-->\n" + OK, 2, "only skip and xfail"),
     "mark on toml": ("<!--pytest.mark.xfail-->\n```toml\n```\n", 2, "not run"),
     "mark on cont": (
@@ -80,12 +81,12 @@ BAD = {
 
 @pytest.mark.parametrize("source", GOOD.values(), ids=GOOD)
 def test_good(source):
-    assert lint.check_source(source) == []
+    assert lint.check(Document(source)) == []
 
 
 @pytest.mark.parametrize(("source", "line", "message"), BAD.values(), ids=BAD)
 def test_bad(source, line, message):
-    problems = lint.check_source(source)
+    problems = lint.check(Document(source))
     assert any(p.line == line and message in p.message for p in problems), problems
 
 

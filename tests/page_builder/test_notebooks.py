@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -72,17 +71,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> notebooks.Lab:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"))
-    yield site
-    site.formulas.close()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
-def page(lab: notebooks.Lab, site: Site) -> str:
+def page(lab: notebooks.Lab) -> str:
     converted = convert.nb2html(str(lab.notebook), execute=False, allow_errors=False)
     assert "cdnjs" in converted, "mkdocs-jupyter has changed: see what page_html still has to do"
-    return notebooks.page_html(converted, lab, lambda link: f"to:{link}", site.formula)
+    return notebooks.page_html(converted, lab, lambda link: f"to:{link}")
 
 
 def test_header_gives_the_numbers_and_comments_the_alt_texts(lab: notebooks.Lab) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from page_builder.numbers import check_page, strip_sentinels
+from page_builder.numbers import check_page
 
 PYTHON = (
     '<div class="language-python highlight"><span class="filename">{title}</span>'
@@ -146,7 +146,3 @@ def test_message():
     (problem,) = check_page("<p>The sum is 26.</p>", [])
     assert "'26' in 'The sum is 26.'" in str(problem)
     assert "{{= ... }}" in str(problem)
-
-
-def test_strip_sentinels():
-    assert strip_sentinels("a \ue00026\ue001 b") == "a 26 b"

@@ -35,12 +35,47 @@ def test_nothing_is_kept_of_what_fails(tmp_path: Path) -> None:
     assert not list((tmp_path / "kind").iterdir())
 
 
-def test_a_folder_that_another_build_made_meanwhile_is_taken(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+@pytest.mark.parametrize("damage", ["", "mo", "more and more"])
+def test_a_damaged_text_is_computed_again(tmp_path: Path, damage: str) -> None:
+    Store(tmp_path).text("kind/name.txt", lambda: "more")
+    (tmp_path / "kind" / "name.txt").write_text(damage)
+    assert Store(tmp_path).find("kind/name.txt") is None
+    assert Store(tmp_path).text("kind/name.txt", lambda: "new") == "new"
+    assert Store(tmp_path).text("kind/name.txt", lambda: "never") == "new"
 
+
+@pytest.mark.parametrize("damage", ["emptied", "one missing", "one more"])
+def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str) -> None:
     def make(folder: Path) -> None:
-        for one in (tmp_path / "kind" / "name", folder):
-            one.mkdir(parents=True)
-            (one / "file").write_text("same")
+        folder.mkdir()
+        (folder / "a").write_text("1")
+        (folder / "b").write_text("2")
 
-    assert (store.path("kind/name", make) / "file").read_text() == "same"
+    folder = Store(tmp_path).path("kind/name", make)
+    if damage == "emptied":
+        (folder / "a").write_text("")
+    elif damage == "one missing":
+        (folder / "a").unlink()
+    else:
+        (folder / "c").write_text("3")
+    assert Store(tmp_path).find("kind/name") is None
+    Store(tmp_path).path("kind/name", make)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {"a": "1", "b": "2"}
+
+
+def test_an_entry_without_its_digest_is_made_again(tmp_path: Path) -> None:
+    Store(tmp_path).text("name.txt", lambda: "old")
+    (tmp_path / "name.txt.sha256").unlink()
+    assert Store(tmp_path).text("name.txt", lambda: "new") == "new"
+
+
+def test_a_folder_that_another_build_made_meanwhile_is_taken(tmp_path: Path) -> None:
+    def make(folder: Path, text: str = "first") -> None:
+        folder.mkdir()
+        (folder / "file").write_text(text)
+
+    def make_late(folder: Path) -> None:
+        Store(tmp_path).path("kind/name", make)
+        make(folder, "second")
+
+    assert (Store(tmp_path).path("kind/name", make_late) / "file").read_text() == "first"

@@ -44,9 +44,19 @@ BARE = "\ue00026\ue001"
     ],
 )
 def test_fill(text, filled):
+    assert values.fill(text, lambda _: "26") == filled
+
+
+def test_each_value_knows_how_many_lines_are_above_it():
     asked = []
-    assert values.fill(text, lambda v: asked.append(v) or "26") == filled
-    assert asked == [value for _, value in values.find(text)]
+    values.fill(
+        "{{= a }} {{= b }}\n<!-- {{= c }} -->\n{{= d :.1f }}", lambda v: asked.append(v) or ""
+    )
+    assert asked == [Value("a"), Value("b"), Value("d", ".1f", 2)]
+
+
+def test_strip_sentinels():
+    assert values.strip_sentinels("a \ue00026\ue001 b") == "a 26 b"
 
 
 def test_markup_in_a_value_is_shown_as_it_is():
