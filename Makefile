@@ -63,7 +63,7 @@ topic: environment ## write the skeleton of a topic: STEM=flip TITLE="Flips" [QU
 		$(if $(OPS),--ops $(OPS)) $(if $(NN),--nn $(NN)) $(if $(NETWORKS),--networks $(NETWORKS))
 
 screenshot: site ## the README's picture, from the built site (needs Chromium)
-	$(BIN)/python -m page_builder.screenshot
+	$(BIN)/python -m tools.screenshot
 
 lock: ## write requirements.lock from the newest releases the ranges admit, torch held
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

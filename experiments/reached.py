@@ -48,6 +48,7 @@ class Code:
             for package in packages
             for path in (root / package).rglob("*.py")
         }
+        self._imports: dict[str, set[str]] = {}
         self._kept: dict[tuple[frozenset[str], Detail], str] = {}
 
     @property
@@ -82,7 +83,9 @@ class Code:
             module = waiting.pop()
             if module not in found and module not in without:
                 found.add(module)
-                waiting |= self._imported(self._texts[module], module)
+                if module not in self._imports:
+                    self._imports[module] = self._imported(self._texts[module], module)
+                waiting |= self._imports[module]
         return sorted(found)
 
     def libraries(self, source: str, names: Collection[str] = ()) -> set[str]:

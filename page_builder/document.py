@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pytest_codeblocks import extract_from_buffer
 
 RUNNABLE = ("python", "sh", "bash")
-KEYS = ("title", "hl_lines", "linenums", "figure", "alt", "caption", "render", "fold")
+OPTIONS = ("title", "hl_lines", "linenums")
+KEYS = (*OPTIONS, "figure", "alt", "caption", "render", "fold")
 
 _FENCE = re.compile(
-    r"^(?P<indent>[^\S\n]*)(?P<ticks>`{3,}+)(?P<info>.*)\n(?P<content>(?:.*\n)*?)"
+    r"^(?P<indent>[^\S\n]*)(?P<ticks>`{3,}+)(?P<info>.*?)[^\S\n]*\n(?P<content>(?:.*\n)*?)"
     r"(?P<closer>[^\S\n]*(?P=ticks).*)$",
     re.MULTILINE,
 )
@@ -51,7 +52,6 @@ class Fence:
 
     Attributes:
         line: Line of the opening fence, from 1.
-        end: Line of the closing fence.
         indent: The white space before the opening backticks.
         ticks: The opening backticks.
         info: The text after the backticks.
@@ -63,15 +63,19 @@ class Fence:
     """
 
     line: int
-    end: int
     indent: str
     ticks: str
     info: str
-    content: list[str]
+    content: str
     closer: str
-    asked: dict[str, str] = field(default_factory=dict)
-    asked_at: int = 0
+    asked: dict[str, str] = field(init=False, default_factory=dict)
+    asked_at: int = field(init=False, default=0)
     chain: Chain = field(init=False, repr=False)
+
+    @property
+    def rows(self) -> list[str]:
+        """The lines inside, one by one."""
+        return self.content.split("\n")[:-1]
 
     @property
     def code(self) -> str:
@@ -79,7 +83,7 @@ class Fence:
 
         It counts the line end as white space, so blank lines of an indented fence disappear.
         """
-        rows = [f"{row}\n" for row in self.content]
+        rows = (f"{row}\n" for row in self.rows)
         return "".join(row[min(len(self.indent), len(row) - len(row.lstrip())) :] for row in rows)
 
     @property
@@ -169,10 +173,7 @@ class Document:
             position = match.end() + 1
         if position <= len(source):
             self._read_prose(source[position:], _line(source, position))
-        for line in [
-            *(line for line, _ in self._marks),
-            *([self._joins[0]] if self._joins else []),
-        ]:
+        for line, _ in [*self._marks, *filter(None, [self._joins])]:
             self._problem(line, "no fence follows this comment")
         if self._directive is not None:
             self._no_fence_after(self._directive[0])
@@ -208,9 +209,8 @@ class Document:
                 self._directive = None
         for pattern, what in ((_OPEN_FENCE, "fence"), (_OPEN_DIRECTIVE, "directive")):
             if found := pattern.search(text):
-                self._problem(
-                    line + text.count("\n", 0, found.start()), f"the {what} is never closed"
-                )
+                at = line + text.count("\n", 0, found.end())
+                self._problem(at, f"the {what} is never closed")
         self.parts.append(Prose(line, written, text))
 
     def _read_comment(self, comment: re.Match[str], line: int) -> None:
@@ -242,15 +242,7 @@ class Document:
             self._joins = line, keyword
 
     def _read_fence(self, match: re.Match[str], line: int) -> None:
-        content = match["content"].split("\n")[:-1]
-        end = line + len(content) + 1
-        indent, ticks, info, closer = (
-            match["indent"],
-            match["ticks"],
-            match["info"],
-            match["closer"],
-        )
-        fence = Fence(line, end, indent, ticks, info.rstrip(), content, closer)
+        fence = Fence(line, **match.groupdict())
         self.parts.append(fence)
         if self._joins is None:
             self.chains.append(Chain([fence], [mark for _, mark in self._marks]))
@@ -282,13 +274,12 @@ def parse_values(text: str) -> dict[str, str]:
         ValueError: A key is unknown or repeated, a quote is missing, or keys do not fit together.
     """
     values: dict[str, str] = {}
-    text = text.strip()
-    position = 0
-    while position < len(text):
-        pair = _PAIR.match(text, position)
+    rest = text.strip()
+    while rest:
+        pair = _PAIR.match(rest)
         if pair is None:
-            raise ValueError(f"cannot read the directive at `{text[position:][:40]}`")
-        key = pair[1]
+            raise ValueError(f"cannot read the directive at `{rest[:40]}`")
+        key, rest = pair[1], rest[pair.end() :]
         if key not in KEYS:
             raise ValueError(f"unknown key `{key}`; known are {', '.join(KEYS)}")
         if key in values:
@@ -297,15 +288,14 @@ def parse_values(text: str) -> dict[str, str]:
         values[key] = " ".join((pair[2] or pair[3] or "").split())
         if not values[key]:
             raise ValueError(f"the key `{key}` is empty")
-        position = pair.end()
+        if key in OPTIONS and '"' in values[key]:
+            raise ValueError(f"`{key}` cannot contain a double quote")
     if not values:
         raise ValueError("the directive has no keys")
     if "figure" in values and "alt" not in values:
         raise ValueError("a figure needs `alt`: what is seen in it")
     if "figure" not in values and (lone := {"alt", "caption"} & values.keys()):
         raise ValueError(f"`{min(lone)}` without `figure`")
-    if any('"' in values.get(key, "") for key in ("title", "hl_lines", "linenums")):
-        raise ValueError("`title`, `hl_lines` and `linenums` cannot contain a double quote")
     return values
 
 

@@ -6,13 +6,11 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from markdown import Markdown
 from markdown.extensions import Extension
-from markdown.postprocessors import Postprocessor
-from markdown.preprocessors import Preprocessor
 
 from page_builder import explorer, katex, reference
 from page_builder.page import PageSource
@@ -52,25 +50,13 @@ class PageExtension(Extension):
             return katex.mark(source.with_tags(text) if source else text)
 
         # Before Python-Markdown normalises white space (30), so that code is run as it is written.
-        md.preprocessors.register(_Before(run_page), "cnnref_page", 100)
+        md.preprocessors.register(SimpleNamespace(run=run_page), "cnnref_page", 100)  # type: ignore[arg-type]
         # After superfences (25) has taken the fences out.
-        md.preprocessors.register(_Before(list_api), "cnnref_reference", 22)
+        md.preprocessors.register(SimpleNamespace(run=list_api), "cnnref_api", 22)  # type: ignore[arg-type]
         # Last, so that all HTML that Python-Markdown has set aside is back.
-        md.postprocessors.register(_After(finish), "cnnref_finish", 0)
+        md.postprocessors.register(SimpleNamespace(run=finish), "cnnref_finish", 0)  # type: ignore[arg-type]
         # A page can write Markdown inside an explorer's element, to be read until it has loaded.
         md.block_level_elements = [*md.block_level_elements, *explorer.ELEMENTS]
 
 
 makeExtension = PageExtension  # noqa: N816 (the name is Python-Markdown's)
-
-
-class _Before(Preprocessor):
-    def __init__(self, change: Callable[[list[str]], list[str]]) -> None:
-        super().__init__()
-        self.run = change  # type: ignore[assignment,method-assign]
-
-
-class _After(Postprocessor):
-    def __init__(self, change: Callable[[str], str]) -> None:
-        super().__init__()
-        self.run = change  # type: ignore[assignment,method-assign]

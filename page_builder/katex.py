@@ -22,7 +22,7 @@ from page_builder.digests import text_digest
 from page_builder.store import Store
 from page_builder.values import strip_sentinels
 
-DIST = node.PACKAGES / "katex" / "dist"
+_DIST = node.PACKAGES / "katex" / "dist"
 
 _SCRIPT = Path(__file__).with_name("katex.mjs")
 _DISPLAY = "cnnref-math--block"
@@ -33,6 +33,12 @@ _PLACE = re.compile(r'<cnnref-math class="([^"]*)" data-tex="([^"]*)"></cnnref-m
 
 class KatexError(Exception):
     """KaTeX does not accept a formula. The message names the page and the formula."""
+
+
+def assets() -> dict[str, Path]:
+    """Return the files that formulas load in a browser, by their paths in the site."""
+    files = [_DIST / "katex.min.css", *sorted((_DIST / "fonts").glob("*.woff2"))]
+    return {f"assets/katex/{file.relative_to(_DIST).as_posix()}": file for file in files}
 
 
 def place(tex: str, *, display: bool) -> str:
@@ -112,5 +118,5 @@ def _entry(tex: str, display: bool) -> str:
 @functools.cache
 def _katex() -> str:
     """Return what a typeset formula depends on besides its TeX."""
-    package = DIST.parent / "package.json"
+    package = _DIST.parent / "package.json"
     return (package.read_text() if package.exists() else "") + _SCRIPT.read_text()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from page_builder.document import RUNNABLE, Chain, Document, Fence, Problem
@@ -44,7 +44,7 @@ def check(document: Document) -> list[Problem]:
 def _check_fence(fence: Fence) -> Iterator[Problem]:
     if fence.closer != fence.indent + fence.ticks:
         message = f"the fence opened at line {fence.line} must be closed with the same backticks"
-        yield Problem(fence.end, f"{message}, at the same indentation")
+        yield Problem(fence.line + len(fence.rows) + 1, f"{message}, at the same indentation")
     if fence.is_output:
         if fence.info not in ("", "text"):
             yield Problem(fence.line, "an expected output is a bare fence")
@@ -61,7 +61,7 @@ def _check_fence(fence: Fence) -> Iterator[Problem]:
 
 
 def _check_unrun_content(fence: Fence) -> Iterator[Problem]:
-    for line, row in enumerate(fence.content, fence.line + 1):
+    for line, row in enumerate(fence.rows, fence.line + 1):
         opening = re.match(r"\s*(?:`{3,}|~{3,})(.*)", row)
         if opening and _PYTHON.match(opening[1]):
             yield Problem(
@@ -117,22 +117,14 @@ def _check_row(row: str) -> Iterator[str]:
         yield "an <img> without alt text, or not on one line"
 
 
-def _sources(names: Iterable[str]) -> Iterator[Path]:
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            yield from sorted(path.rglob("*.md"))
-        else:
-            yield path
-
-
 def main(names: list[str]) -> int:
-    """Check files and folders; print the problems and return the exit status."""
+    """Check files, and the Markdown in folders; print problems and return the exit status."""
     status = 0
-    for path in _sources(names):
-        for problem in check(Document(path.read_text(encoding="utf-8"))):
-            print(f"{path}:{problem.line}: {problem.message}")
-            status = 1
+    for path in map(Path, names):
+        for file in sorted(path.rglob("*.md")) if path.is_dir() else [path]:
+            for problem in check(Document(file.read_text(encoding="utf-8"))):
+                print(f"{file}:{problem.line}: {problem.message}")
+                status = 1
     return status
 
 

@@ -20,7 +20,7 @@ What a lab says about itself is in its header and its cells:
 
 Each image that a cell shows needs such an `# alt:` comment at the top of the cell, in the same
 order. A continuation line is indented by three spaces. The page shows the code without the
-comments. A lab that raises, warns, or shows an image without alt text raises `NotebookError`.
+comments.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import asyncio
 import html
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,7 @@ from nbclient.exceptions import CellExecutionError
 from page_builder import katex, kernels
 from page_builder.site import Site
 
-_ALT_START = re.compile(r"# alt: *(?P<text>.*)")
-_ALT_MORE = re.compile(r"#   +(?P<text>.*)")
+_ALT = re.compile(r"# alt: *(.*(?:\n#   +.*)*)(?:\n|$)")
 # Dollars as pymdownx.arithmatex reads them: two around block maths; one, with no space inside it,
 # around inline maths.
 _MATHS = re.compile(
@@ -79,38 +78,28 @@ def execute(source: Path, site: Site) -> Lab:
     Raises:
         NotebookError: A cell raises or warns, or an image has no alt text.
     """
-
-    def make(target: Path) -> None:
-        notebook = jupytext.read(source)
-        notebook.metadata.setdefault(
-            "kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"}
-        )
-        _run(notebook, source)
-        target.write_text(nbformat.writes(notebook), encoding="utf-8")  # type: ignore[no-untyped-call]
-
-    path = site.store.path(_name(source, site), make)
+    path = site.store.path(
+        f"labs/{source.stem}/{site.digests.lab(source)}/{source.stem}.ipynb",
+        lambda path: _run(source, path),
+    )
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     given = list(notebook.metadata.get("cnnref", {}).get("given", []))
-    alts = [
-        output.metadata[mime]["alt"] for cell in notebook.cells for output, mime in _images(cell)
-    ]
-    return Lab(path, given, alts)
+    images = [image for cell in notebook.cells for image in _images(cell)]
+    return Lab(path, given, [output.metadata[mime]["alt"] for output, mime in images])
 
 
-def _name(source: Path, site: Site) -> str:
-    return f"labs/{source.stem}/{site.digests.lab(source)}/{source.stem}.ipynb"
-
-
-def _run(notebook: Any, source: Path) -> None:
-    alts: list[list[str]] = []
+def _run(source: Path, target: Path) -> None:
+    """Execute the lab `source` and write the notebook."""
+    notebook = jupytext.read(source)
+    notebook.metadata.setdefault(
+        "kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"}
+    )
+    alts: dict[str, list[str]] = {}
     for number, cell in enumerate(notebook.cells):
         # jupytext draws random ids; the same source must give the same file.
         cell["id"] = f"cell-{number}"
         if cell.cell_type == "code":
-            texts, cell.source = split_alt(cell.source)
-        else:
-            texts = []
-        alts.append(texts)
+            alts[cell["id"]], cell.source = split_alt(cell.source)
     kernels.fork_kernels()
     client = NotebookClient(
         notebook,
@@ -129,36 +118,18 @@ def _run(notebook: Any, source: Path) -> None:
             thread.submit(asyncio.run, client.async_execute(env=env)).result()
     except CellExecutionError as error:
         raise NotebookError(f"{source.name}: a cell raises\n{error}") from None
-    for cell, texts in zip(notebook.cells, alts, strict=True):
+    for cell in notebook.cells:
         if cell.cell_type == "code":
-            _refuse_warnings(cell, source)
-            _describe_images(cell, texts, source)
+            _check(cell, alts[cell["id"]], source)
+    target.write_text(nbformat.writes(notebook), encoding="utf-8")  # type: ignore[no-untyped-call]
 
 
-def _refuse_warnings(cell: Any, source: Path) -> None:
-    """Refuse warnings: they are for the author, and would show a path of this machine."""
-    for output in cell.get("outputs", []):
+def _check(cell: Any, texts: list[str], source: Path) -> None:
+    """Refuse warnings and images without alt text; note the alt text of each image."""
+    for output in cell.outputs:
+        # A warning is for the author, and would show a path of this machine.
         if output.get("name") == "stderr":
             raise NotebookError(f"{source.name}: a cell writes to stderr:\n{output['text']}")
-
-
-def split_alt(code: str) -> tuple[list[str], str]:
-    """Split a cell into the texts of its leading `# alt:` comments and the rest of its code."""
-    texts: list[str] = []
-    lines = code.splitlines()
-    taken = 0
-    for line in lines:
-        if start := _ALT_START.fullmatch(line):
-            texts.append(start["text"].strip())
-        elif texts and (more := _ALT_MORE.fullmatch(line)):
-            texts[-1] = f"{texts[-1]} {more['text'].strip()}".strip()
-        else:
-            break
-        taken += 1
-    return texts, "\n".join(lines[taken:])
-
-
-def _describe_images(cell: Any, texts: Sequence[str], source: Path) -> None:
     images = _images(cell)
     if len(images) != len(texts) or not all(texts):
         raise NotebookError(
@@ -168,6 +139,15 @@ def _describe_images(cell: Any, texts: Sequence[str], source: Path) -> None:
         )
     for (output, mime), text in zip(images, texts, strict=True):
         output.metadata.setdefault(mime, {})["alt"] = text
+
+
+def split_alt(code: str) -> tuple[list[str], str]:
+    """Split a cell into the texts of its leading `# alt:` comments and the rest of its code."""
+    texts: list[str] = []
+    while comment := _ALT.match(code):
+        texts.append(" ".join(comment[1].replace("\n#", " ").split()))
+        code = code[comment.end() :]
+    return texts, code
 
 
 def _images(cell: Any) -> list[tuple[Any, str]]:
@@ -206,18 +186,6 @@ def page_html(converted: str, lab: Lab, resolve: Callable[[str], str]) -> str:
             parts.append(f'<div class="cnnref-output cnnref-output--lab">{shown}</div>')
     before, end_of_heading, after = "\n".join(parts).partition("</h1>")
     return f"{before}{end_of_heading}\n{_download_line(lab.notebook.stem)}\n{after}"
-
-
-def prose_of(page: str) -> str:
-    """Return what the author typed on a lab's page: no outputs, but their alt texts."""
-    soup = BeautifulSoup(page, "html.parser")
-    for output in soup.select(".cnnref-output, .cnnref-download"):
-        alts = [
-            str(image.get("alt") or image.get("aria-label"))
-            for image in output.select("img, [role=img]")
-        ]
-        output.replace_with(*[soup.new_tag("p", string=alt) for alt in alts])
-    return str(soup)
 
 
 def _download_line(name: str) -> str:
@@ -270,16 +238,11 @@ def _output(output: Tag, alts: Iterator[str], prose: Callable[[Tag], str]) -> st
 def _mark_maths(text: Tag) -> None:
     """Replace maths in dollars by elements that hold the places of formulas."""
 
-    def parts(string: str) -> Iterator[str]:
-        end = 0
-        for match in _MATHS.finditer(string):
-            yield html.escape(string[end : match.start()], quote=False)
-            tex = match["block"] or match["inline"]
-            yield katex.place(tex, display=match["block"] is not None)
-            end = match.end()
-        yield html.escape(string[end:], quote=False)
+    def place(match: re.Match[str]) -> str:
+        tex = html.unescape(match["block"] or match["inline"])
+        return katex.place(tex, display=match["block"] is not None)
 
     for string in list(text.find_all(string=_MATHS)):
         if string.find_parent(["code", "pre", "svg"]) is None:
-            fragment = BeautifulSoup("".join(parts(str(string))), "html.parser")
-            string.replace_with(*list(fragment.contents))
+            marked = _MATHS.sub(place, html.escape(string, quote=False))
+            string.replace_with(*list(BeautifulSoup(marked, "html.parser").contents))

@@ -23,11 +23,7 @@ _SKIPPED_TAGS = {"script", "style", "template", "noscript", "data"}
 _SKIPPED_CLASSES = {
     "cnnref-derivation",  # computed
     "cnnref-output",  # compared with what the code prints
-    "jp-OutputArea",
-    "jp-InputPrompt",
-    "jp-OutputPrompt",
-    "clipboard-copy-txt",
-    "doc-object",  # docstrings, held by doctest
+    "doc-object",  # docstrings, which doctest checks
     "linenos",
     "linenodiv",
     "headerlink",
@@ -70,9 +66,14 @@ _NAMES = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<![\w.,×*/=+−-])(?:19|20)\d\d(?![\w×*%=/]|[.,]\d|\s*[×*=])")
-
-
 _LIST_MARKER = re.compile(r"^\s*\d{1,2}\.(?=\s+[^\W\d])", re.MULTILINE)
+_NAMING = (_NAMES, _YEAR, _LIST_MARKER)
+# A command of TeX, or a factor. An index is after an underscore, and names its letter.
+_TEX_NAMES = re.compile(r"\\[A-Za-z]+|[^\W\d_](?=\d)")
+_TYPED = "typed result? insert it with {{= ... }} or declare the phrase under given:"
+_TIMES = r"\s*(?:×|x|\\times(?![A-Za-z]))\s*"
+_COMPUTED = re.compile(f"{OPEN}(.*?){CLOSE}", re.DOTALL)
+_COLOURED = re.compile(r'<span class="[a-z][a-z0-9]?">([^<]*)</span>')
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,12 @@ def check_page(html: str, given: list[str]) -> list[Problem]:
     """Check the HTML of a page's content.
 
     Args:
-        html: The content, before KaTeX's markup counts as text and with the sentinels in it.
+        html: The content, with the sentinels in it and formulas not yet typeset.
         given: The phrases that the front matter declares.
     """
     stream = _Stream()
-    stream.walk(BeautifulSoup(html, "html.parser"))
+    # Most elements of a page colour a word of code.
+    stream.walk(BeautifulSoup(_COLOURED.sub(r"\1", html), "html.parser"))
     return stream.problems(given)
 
 
@@ -108,18 +110,16 @@ class _Stream:
 
     def add(self, text: str, kind: str) -> None:
         """Append text. What is between the sentinels is computed."""
-        for index, part in enumerate(re.split(f"{OPEN}(.*?){CLOSE}", text, flags=re.DOTALL)):
+        for index, part in enumerate(_COMPUTED.split(text)):
             self.text += part
             self.kinds += (COMPUTED if index % 2 else kind) * len(part)
 
     def walk(self, node: Tag, kind: str = PROSE) -> None:
         """Append the visible text of a node."""
         for child in node.children:
-            if isinstance(child, Comment):
-                continue
             if isinstance(child, Tag):
                 self._tag(child, kind)
-            elif isinstance(child, NavigableString):
+            elif isinstance(child, NavigableString) and not isinstance(child, Comment):
                 self.add(str(child), kind)
 
     def _tag(self, tag: Tag, kind: str) -> None:
@@ -128,28 +128,28 @@ class _Stream:
             self.add(OPEN + tag.get_text() + CLOSE, kind)
             return
         if tag.name in _SKIPPED_TAGS or classes & _SKIPPED_CLASSES:
+            if "cnnref-output" in classes:  # What it shows was computed; its alt texts were typed.
+                for image in tag.select("img, [role=img]"):
+                    self._attributes(image)
             return
         self._attributes(tag)
         if tag.name == "svg":
-            for name in tag.find_all(["title", "desc"]):
-                self._block(name.get_text(), PROSE)
-        elif "arithmatex" in classes:
-            tex = tag.get("data-tex")
-            around = "\n" if tag.name == "div" or "cnnref-math--block" in classes else ""
+            for words in tag.find_all(["title", "desc"]):
+                self._block(words.get_text(), PROSE)
+        elif tag.name == "cnnref-math":
+            around = "\n" if "cnnref-math--block" in classes else ""
             self.add(around, kind)
-            self._tex(str(tex) if tex is not None else tag.get_text())
+            self.add(str(tag["data-tex"]), TEX)
             self.add(around, kind)
-        elif _is_run_python(tag, classes):
+        elif _is_run_python(tag):
             for text in _code_prose(tag.get_text()):
                 self._block(text, CODE)
-        elif tag.name in _INLINE:
-            # 3 with an exponent of 2 is not 32.
-            self.add({"sup": "^", "sub": "_"}.get(tag.name, ""), kind)
-            self.walk(tag, CODE if tag.name == "code" else kind)
         else:
-            self.add("\n", kind)
-            self.walk(tag, CODE if tag.name == "pre" else kind)
-            self.add("\n", kind)
+            # An exponent or an index is not another digit: 3² is not 32.
+            inline = {"sup": "^", "sub": "_"}.get(tag.name, "") if tag.name in _INLINE else None
+            self.add("\n" if inline is None else inline, kind)
+            self.walk(tag, CODE if tag.name in ("code", "pre") else kind)
+            self.add("\n" if inline is None else "", kind)
 
     def _attributes(self, tag: Tag) -> None:
         for name in _ATTRIBUTES:
@@ -157,82 +157,51 @@ class _Stream:
                 self._block(str(value), PROSE)
 
     def _block(self, text: str, kind: str) -> None:
-        self.add("\n", kind)
-        self.add(text, kind)
-        self.add("\n", kind)
-
-    def _tex(self, tex: str) -> None:
-        tex = tex.strip()
-        for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$")):
-            if tex.startswith(opening) and tex.endswith(closing):
-                tex = tex[len(opening) : -len(closing)]
-                break
-        self.add(tex, TEX)
+        self.add(f"\n{text}\n", kind)
 
     def problems(self, given: list[str]) -> list[Problem]:
         """Look at every number of the stream."""
         found: list[Problem] = []
         vouched = [kind == COMPUTED for kind in self.kinds]
+        named = [match.span() for pattern in _NAMING for match in pattern.finditer(self.text)]
+        spans = [(start, end) for start, end in named if TEX not in self.kinds[start:end]]
         for phrase in given:
-            reason = ""
             if _NUMBER.fullmatch(phrase.strip("`$ ")):
                 reason = "a bare number cannot be given: declare it with the words around it"
-            elif not (spans := list(_phrase_spans(phrase, self.text))):
-                reason = "declared under given:, but it is nowhere on the page"
-            else:
-                for start, end in spans:
-                    vouched[start:end] = [True] * (end - start)
-            if reason:
                 found.append(Problem(phrase, "given:", reason))
-        for start, end in self._named():
+            elif places := list(_phrase_spans(phrase, self.text)):
+                spans += places
+            else:
+                reason = "declared under given:, but it is nowhere on the page"
+                found.append(Problem(phrase, "given:", reason))
+        for start, end in spans:
             vouched[start:end] = [True] * (end - start)
-        for number in _NUMBER.finditer(self._without_commands()):
-            if not all(vouched[number.start() : number.end()]):
-                found.append(self._typed(number.start(), number.end()))
+        for number in _NUMBER.finditer(_TEX_NAMES.sub(self._without_names, self.text)):
+            start, end = number.span()
+            if not all(vouched[start:end]):
+                context = " ".join(self.text[max(0, start - 30) : end + 30].split())
+                reason = (
+                    "typed result? insert it with {{= ... }} or declare the phrase under given:"
+                )
+                found.append(Problem(self.text[start:end], context, reason))
         return found
 
-    def _named(self) -> Iterator[tuple[int, int]]:
-        for pattern in (_NAMES, _YEAR, _LIST_MARKER):
-            for match in pattern.finditer(self.text):
-                if TEX not in self.kinds[match.start() : match.end()]:
-                    yield match.span()
-
-    def _without_commands(self) -> str:
-        r"""The stream with TeX's command names blanked, so that \frac12 shows its numbers."""
-
-        def blank(match: re.Match[str]) -> str:
-            return " " * len(match.group()) if self.kinds[match.start()] == TEX else match.group()
-
-        text = re.sub(r"\\[A-Za-z]+", blank, self.text)
-
-        # In maths a letter before a number is a factor, not a name; an index is a name.
-        def part(match: re.Match[str]) -> str:
-            return " " if self.kinds[match.start()] == TEX else match.group()
-
-        return re.sub(r"[^\W\d_](?=\d)", part, text)
-
-    def _typed(self, start: int, end: int) -> Problem:
-        left, right = max(0, start - 30), end + 30
-        return Problem(
-            self.text[start:end],
-            " ".join(self.text[left:right].split()),
-            "typed result? insert it with {{= ... }} or declare the phrase under given:",
-        )
+    def _without_names(self, match: re.Match[str]) -> str:
+        r"""Blank a name in TeX, so that \frac12 and y26 show their numbers."""
+        return " " * len(match[0]) if self.kinds[match.start()] == TEX else match[0]
 
 
-def _is_run_python(tag: Tag, classes: set[str]) -> bool:
-    """Whether a tag holds code that is run: a Python fence, or the code cell of a notebook."""
-    if tag.find_parent(class_="cnnref-not-run"):
-        return False
-    if tag.name == "code" or tag.name == "pre":
-        holder = tag if "language-python" in classes else tag.find_parent(class_="language-python")
-        cell = tag.find_parent(class_="jp-CodeCell")
-        return (tag.name == "pre" or tag.find_parent("pre") is not None) and bool(holder or cell)
-    return False
+def _is_run_python(tag: Tag) -> bool:
+    """Tell whether a tag contains Python code that is run."""
+    return (
+        tag.name == "pre"
+        and tag.find_parent(class_="language-python") is not None
+        and tag.find_parent(class_="cnnref-not-run") is None
+    )
 
 
 def _code_prose(code: str) -> Iterator[str]:
-    """The comments and the bare strings of Python code: what only a reader reads."""
+    """Yield the comments and the bare strings of Python code: what is there for readers alone."""
     fresh = True
     pending: str | None = None
     try:
@@ -264,14 +233,14 @@ def _phrase_spans(phrase: str, text: str) -> Iterator[tuple[int, int]]:
             between = parts[index - 1][-1].isalnum() and parts[index + 1][0].isalnum()
             pattern += r"\s+" if between else r"\s*"
         elif part in ("×", r"\times"):
-            pattern += r"\s*(?:×|x|\\times(?![A-Za-z]))\s*"
+            pattern += _TIMES
         elif part in ("-", "−"):
             pattern += r"\s*[-−]\s*"
         elif part.isalnum():
-            # 3x3 is written without ×, and read as one word.
-            pattern += re.sub(r"(?<=\d)x(?=\d)", r"\\s*(?:×|x|\\\\times(?![A-Za-z]))\\s*", part)
+            # 3x3 is read as one word.
+            pattern += re.sub(r"(?<=\d)x(?=\d)", lambda _: _TIMES, part)
         else:
-            pattern += r"\s*" + re.escape(part) + r"\s*"
+            pattern += rf"\s*{re.escape(part)}\s*"
     # An index may follow a given of a formula: 2p is in 2p_h.
     before = r"(?<![^\W_])(?<!\d[.,])" if parts and parts[0][0].isalnum() else ""
     after = r"(?![^\W_]|[.,]\d)" if parts and parts[-1][-1].isalnum() else ""

@@ -16,13 +16,12 @@ from pathlib import Path, PurePosixPath
 from mkdocs.utils.meta import get_data
 
 from page_builder import lint, runner, values
-from page_builder.document import Document, Fence, Prose
-from page_builder.runner import Job, Piece, Request
+from page_builder.document import OPTIONS, Document, Fence, Prose
+from page_builder.runner import Job, Request
 from page_builder.site import PageContext, PageError, Site
 from page_builder.values import Value
 
 _TOKEN = re.compile(r"<p>\s*\ue010(\d+)\ue011\s*</p>|\ue010(\d+)\ue011")
-_OPTIONS = ("title", "hl_lines", "linenums")
 
 Answer = Callable[[Fence, Request], str]
 
@@ -73,32 +72,19 @@ class PageSource:
         Raises:
             PageError: A fence raises, prints something other than the page says, and so on.
         """
-        chains = [chain for chain in self._document.chains if chain.runs]
-        pieces = {
-            fence: Piece(fence.code, fence.line + self._offset)
-            for chain in chains
-            for fence in chain.fences
-        }
+        asked: dict[Fence, list[Request]] = {fence: [] for fence in self._document.fences}
 
         def ask(fence: Fence, request: Request) -> str:
-            pieces[fence].requests.append(request)
+            asked[fence].append(request)
             return ""
 
         # The page is written twice: first to see what it asks of its fences, then with the answers.
         self._write(ask)
         answers: dict[tuple[Fence, Request], str] = {}
-        for chain in chains:
-            job = Job(
-                self._page.path,
-                [pieces[fence] for fence in chain.fences],
-                expected=chain.expected,
-                expected_line=chain.output.line + self._offset if chain.output else 0,
-                ignore_whitespace=chain.ignore_whitespace,
-                must_raise=chain.has_mark("xfail"),
-            )
-            for fence, results in zip(chain.fences, runner.run(job, self._site), strict=True):
-                asked = pieces[fence].requests
-                answers |= {(fence, one): text for one, text in zip(asked, results, strict=True)}
+        for chain in self._document.chains:
+            if chain.runs:
+                job = Job(self._page.path, chain, asked, self._offset)
+                answers |= runner.run(job, self._site)
         return self._write(lambda fence, request: answers[fence, request])
 
     def _write(self, answer: Answer) -> list[str]:
@@ -148,7 +134,7 @@ class PageSource:
         """
         if fence.is_output:
             return self._output(fence)
-        options = (f' {key}="{fence.asked[key]}"' for key in _OPTIONS if key in fence.asked)
+        options = (f' {key}="{fence.asked[key]}"' for key in OPTIONS if key in fence.asked)
         code = self._block(fence, fence.info + "".join(options))
         if fence.chain.has_mark("skip"):
             code = self._wrap('<div class="cnnref-not-run">', code, "</div>")
@@ -198,7 +184,7 @@ class PageSource:
 
     def _block(self, fence: Fence, info: str) -> list[str]:
         """Return a fence as written, blank lines included, with another info string."""
-        rows = [row.removeprefix(fence.indent) if row.strip() else "" for row in fence.content]
+        rows = [row.removeprefix(fence.indent) if row.strip() else "" for row in fence.rows]
         return [fence.ticks + info, *rows, fence.ticks]
 
     def _wrap(self, opening: str, rows: list[str], closing: str) -> list[str]:

@@ -47,6 +47,7 @@ class PageBuilder:
         self.serving = False
         self.ahead = Ahead()
         self.labs: dict[str, Path] = {}
+        self.executed: dict[str, notebooks.Lab] = {}
         self._imported: dict[str, str] = {}
 
     def on_startup(self, command: str, dirty: bool) -> None:
@@ -80,26 +81,18 @@ class PageBuilder:
 
     @event_priority(100)
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
-        """Add the files that are made, and let the pages of labs be rendered last."""
+        """Add what formulas and explorers load, and let the pages of labs be rendered last."""
         self.labs.clear()
         for file in list(files):
             lab = file.src_uri.startswith("labs/") and file.src_uri.endswith(".py")
             if lab and not file.inclusion.is_excluded():  # type: ignore[no-untyped-call]
                 assert file.abs_src_path is not None
-                self.labs[file.src_uri] = source = Path(file.abs_src_path)
-                for ending in (".ipynb", ".py"):
-                    # What is in it is put in when the lab has been executed.
-                    uri = _download(source, source.stem + ending)
-                    files.append(File.generated(config, uri, content=""))
+                self.labs[file.src_uri] = Path(file.abs_src_path)
                 # Pages are rendered in the order of the files.
                 files.remove(file)
                 files.append(file)
-        fonts = sorted((katex.DIST / "fonts").glob("*.woff2"))
-        for asset in [katex.DIST / "katex.min.css", *fonts]:
-            uri = f"assets/katex/{asset.relative_to(katex.DIST).as_posix()}"
+        for uri, asset in (katex.assets() | explorer.assets(self.site.store)).items():
             files.append(File.generated(config, uri, abs_src_path=str(asset)))
-        for uri, script in explorer.assets(self.site.store).items():
-            files.append(File.generated(config, uri, abs_src_path=str(script)))
         return files
 
     def on_nav(self, nav: Navigation, config: MkDocsConfig, files: Files) -> None:
@@ -125,18 +118,8 @@ class PageBuilder:
         uri = page.file.src_uri
         self.ahead.wait(uri)
         if uri in self.labs:
-            source = self.labs[uri]
-            lab = notebooks.execute(source, self.site)
+            self.executed[uri] = lab = notebooks.execute(self.labs[uri], self.site)
             page.file.abs_src_path = str(lab.notebook)
-
-            def on_the_site(link: str) -> str:
-                return urljoin(page.canonical_url or "", _resolve(link, page, files))
-
-            downloads = Downloads(ROOT, config.extra["repository"])
-            for name, text in downloads.files(source, lab.notebook, on_the_site).items():
-                download = files.get_file_from_path(_download(source, name))
-                assert download is not None
-                download.content_string = text
 
     @event_priority(-100)
     def on_page_markdown(
@@ -153,14 +136,14 @@ class PageBuilder:
         html = plain_code.drop_plain_spans(page.content)
         uri = page.file.src_uri
         if uri in self.labs:
-            lab = notebooks.execute(self.labs[uri], self.site)
+            lab = self.executed[uri]
             html = notebooks.page_html(html, lab, lambda link: _resolve(link, page, files))
-            typed, given = notebooks.prose_of(html), lab.given
+            given = lab.given
             code = self.labs[uri].read_text(encoding="utf-8")
         else:
-            typed, given = self.site.with_titles(html), list(page.meta.get("given", []))
+            given = list(page.meta.get("given", []))
             code = self.site.page.code
-        for problem in numbers.check_page(typed, given):
+        for problem in numbers.check_page(self.site.with_titles(html), given):
             log.warning("%s: %s", uri, problem)
         try:
             html = needs.with_line(
@@ -171,13 +154,21 @@ class PageBuilder:
         page.content = strip_sentinels(html)
 
     def on_env(self, env: Environment, config: MkDocsConfig, files: Files) -> None:
-        """Typeset the formulas of all pages, now that they have been rendered."""
-        contents = {
-            self._path(file.src_uri, config): file.page.content or ""
-            for file in files.documentation_pages()
-            if file.page is not None
-        }
-        self.site.formulas.typeset(contents)
+        """Typeset the formulas of all rendered pages, and add the downloads of labs."""
+        pages = {uri: file.page for uri, file in files.src_uris.items() if file.page is not None}
+        self.site.formulas.typeset(
+            {self._path(uri, config): page.content or "" for uri, page in pages.items()}
+        )
+        downloads = Downloads(ROOT, config.extra["repository"])
+        for uri, source in self.labs.items():
+            page = pages[uri]
+
+            def on_the_site(link: str, page: Page = page) -> str:
+                return urljoin(page.canonical_url or "", _resolve(link, page, files))
+
+            notebook = self.executed[uri].notebook
+            for name, text in downloads.files(source, notebook, on_the_site).items():
+                files.append(File.generated(config, f"labs/{source.stem}/{name}", content=text))
 
     def on_post_page(self, output: str, page: Page, config: MkDocsConfig) -> str:
         """Put figures and formulas in their places."""
@@ -193,11 +184,6 @@ class PageBuilder:
     def on_build_error(self, error: Exception) -> None:
         """End the processes without waiting for work that nobody needs any more."""
         self.ahead.end()
-
-
-def _download(lab: Path, name: str) -> str:
-    """The URI of a file that belongs to a lab."""
-    return f"labs/{lab.stem}/{name}"
 
 
 def _resolve(link: str, page: Page, files: Files) -> str:

@@ -1,6 +1,6 @@
-"""Runs the chains of a page as pytest-codeblocks runs them, but piece by piece.
+"""Runs the chains of a page as pytest-codeblocks runs them, but fence by fence.
 
-After each piece the expressions that the page wants are evaluated: figures, derivations, inline
+After each fence the expressions that the page asks for are evaluated: figures, derivations, inline
 values. The result is text only, so that it can be kept on disk.
 """
 
@@ -17,10 +17,11 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from page_builder.document import Chain, Fence
 from page_builder.site import PageError, Site
 from page_builder.values import Value, fill_plain
 
@@ -31,7 +32,7 @@ for _name in __future__.all_feature_names:
 
 @dataclass(frozen=True)
 class Request:
-    """An expression to evaluate after a piece.
+    """An expression to evaluate after a fence.
 
     Attributes:
         kind: "value", "figure" or "markdown".
@@ -50,62 +51,66 @@ class Request:
     id_prefix: str = ""
 
 
-@dataclass
-class Piece:
-    """One fence of a chain and what is asked after it."""
-
-    code: str
-    line: int
-    requests: list[Request] = field(default_factory=list)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """A chain as the runner sees it."""
+    """A chain to run.
+
+    Attributes:
+        path: The page, for messages.
+        chain: The chain.
+        asked: What the page asks after each fence of the chain.
+        offset: The number of lines in the page above the source that the chain was read from.
+    """
 
     path: str
-    pieces: list[Piece]
-    expected: str | None = None
-    expected_line: int = 0
-    ignore_whitespace: bool = False
-    must_raise: bool = False
+    chain: Chain
+    asked: Mapping[Fence, Sequence[Request]]
+    offset: int = 0
+
+    @property
+    def must_raise(self) -> bool:
+        """Whether the code is expected to raise."""
+        return self.chain.has_mark("xfail")
+
+    def error(self, fence: Fence, message: str, line: int | None = None) -> PageError:
+        """Return an error at a line of the page, by default that of a fence."""
+        return PageError(self.path, line or fence.line + self.offset, message)
 
 
-def run(job: Job, site: Site) -> list[list[str]]:
+def run(job: Job, site: Site) -> dict[tuple[Fence, Request], str]:
     """Run a chain, or take its result from the store, and compare what it prints.
 
     Returns:
-        For each piece the answers to its requests, in their order.
+        The answer to each request of each fence.
 
     Raises:
         PageError: The code or an expression raises, the chain prints something other than the page
             says, or it should raise and does not.
     """
-    # Lines are not part of the key: moving a chain down the page does not change what it computes.
+    # Lines are not part of the name: moving a chain down the page does not change what it computes.
+    asked = [(fence, request) for fence in job.chain.fences for request in job.asked[fence]]
     parts = [
-        [piece.code, [{**asdict(request), "line": None} for request in piece.requests]]
-        for piece in job.pieces
+        [fence.code, [{**asdict(request), "line": None} for request in job.asked[fence]]]
+        for fence in job.chain.fences
     ]
-    asked = [request.expression.strip() for piece in job.pieces for request in piece.requests]
-    code = "\n".join([*(piece.code for piece in job.pieces), *asked])
+    code = "\n".join([job.chain.code, *(request.expression.strip() for _, request in asked)])
     name = f"chains/{site.digests.chain(code, [parts, job.must_raise])}.json"
     stdout, answers = json.loads(site.store.text(name, lambda: json.dumps(_execute(job))))
     _compare(job, stdout)
-    result: list[list[str]] = answers
-    return result
+    return dict(zip(asked, answers, strict=True))
 
 
-def _execute(job: Job) -> tuple[str, list[list[str]]]:
+def _execute(job: Job) -> tuple[str, list[str]]:
     # The globals that pytest-codeblocks gives: no `__name__`, so that it is found in builtins.
     namespace: dict[str, Any] = {"__MODULE__": "__main__"}
     printed = io.StringIO()
-    answers: list[list[str]] = []
+    answers: list[str] = []
     flags = 0
     with _isolated():
-        for piece in job.pieces:
+        for fence in job.chain.fences:
             try:
                 with contextlib.redirect_stdout(printed):
-                    source = "\n" * (piece.line) + piece.code
+                    source = "\n" * (fence.line + job.offset) + fence.code
                     code = compile(source, job.path, "exec", flags=flags, dont_inherit=True)
                     flags |= code.co_flags & _FUTURE
                     exec(code, namespace)
@@ -113,13 +118,12 @@ def _execute(job: Job) -> tuple[str, list[list[str]]]:
                 raise
             except BaseException as error:
                 if job.must_raise and isinstance(error, Exception):
-                    return printed.getvalue(), [[] for _ in job.pieces]
-                raise _failure(job, piece, error) from error
-            answers.append([_answer(job, request, namespace, flags) for request in piece.requests])
+                    return printed.getvalue(), answers
+                raise _failure(job, fence, error) from error
+            answers += [_answer(job, request, namespace, flags) for request in job.asked[fence]]
     if job.must_raise:
-        raise PageError(
-            job.path, job.pieces[0].line, "the fence is marked xfail, but the code does not raise"
-        )
+        message = "the fence is marked xfail, but the code does not raise"
+        raise job.error(job.chain.fences[0], message)
     return printed.getvalue(), answers
 
 
@@ -139,8 +143,8 @@ def _isolated() -> Iterator[None]:
             pyplot.close("all")
 
 
-def _failure(job: Job, piece: Piece, error: BaseException) -> PageError:
-    lines = [f"{row}\n" for row in ("\n" * piece.line + piece.code).split("\n")]
+def _failure(job: Job, fence: Fence, error: BaseException) -> PageError:
+    lines = [f"{row}\n" for row in [""] * (fence.line + job.offset) + fence.code.split("\n")]
     linecache.cache[job.path] = (0, None, lines, job.path)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
     line = next((f.lineno for f in reversed(frames) if f.filename == job.path), None)
@@ -149,7 +153,7 @@ def _failure(job: Job, piece: Piece, error: BaseException) -> PageError:
     text = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
     del linecache.cache[job.path]
     kind = "the code leaves Python" if isinstance(error, SystemExit) else "the code raises"
-    return PageError(job.path, line or piece.line, f"{kind} {type(error).__name__}\n{text}")
+    return job.error(fence, f"{kind} {type(error).__name__}\n{text}", line)
 
 
 def _evaluate(job: Job, line: int, expression: str, namespace: dict[str, Any], flags: int) -> Any:
@@ -199,17 +203,18 @@ def _answer(job: Job, request: Request, namespace: dict[str, Any], flags: int) -
 
 
 def _compare(job: Job, stdout: str) -> None:
-    if job.expected is None:
+    output, expected = job.chain.output, job.chain.expected
+    if output is None or expected is None:
         return
-    printed, said = stdout, job.expected
-    if job.ignore_whitespace:
+    printed, said = stdout, expected
+    if job.chain.ignore_whitespace:
         printed, said = re.sub(r"\s+", "", printed), re.sub(r"\s+", "", said)
     if printed != said:
         rows = difflib.unified_diff(
-            job.expected.splitlines(keepends=True),
+            expected.splitlines(keepends=True),
             stdout.splitlines(keepends=True),
             "the page says",
             "the code prints",
         )
         message = "the code prints something other than the page says\n" + "".join(rows)
-        raise PageError(job.path, job.expected_line, message)
+        raise job.error(output, message)

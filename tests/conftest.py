@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from page_builder.browser import FLAGS, find_chromium, serve
 from tests.site.building import ADDRESS, built_site
 from tests.site.looking import Site
 from tests.site.watched import Launch
+from tools.browser import FLAGS, find_chromium, serve
 
 # So that a bare assert in a helper says what differs, like one in a test.
 pytest.register_assert_rewrite("tests.helpers")

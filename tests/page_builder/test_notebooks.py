@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from mkdocs_jupyter import convert
 
-from page_builder import notebooks
+from page_builder import notebooks, numbers
 from page_builder.site import Site
 
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
@@ -139,11 +139,11 @@ def test_page_links_and_headings(page: str) -> None:
 
 
 def test_number_check_reads_what_was_typed(page: str) -> None:
-    typed = notebooks.prose_of(page)
-    assert "Second heading" in typed
-    assert "A single pixel." in typed
-    assert "<strong>" not in typed
-    assert "&lt;seen&gt;</code>" not in typed
+    assert numbers.check_page(page, []) == []
+    for typed in ("Second heading", "A single pixel."):
+        (problem,) = numbers.check_page(page.replace(typed, f"{typed} 26"), [])
+        assert problem.number == "26"
+    assert numbers.check_page(page.replace("&lt;seen&gt;", "26").replace("bold", "26"), []) == []
 
 
 def test_same_code_is_executed_once_and_a_changed_module_again(tmp_path: Path) -> None:

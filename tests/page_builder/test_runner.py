@@ -7,14 +7,22 @@ import pytest
 
 from page_builder import digests, runner
 from page_builder.digests import Digests
-from page_builder.runner import Job, Piece, Request
+from page_builder.document import Chain, Fence
+from page_builder.runner import Job, Request
 from page_builder.site import PageError, Site
 
 
-def job(*codes, requests=(), **options):
-    pieces = [Piece(code, line) for line, code in enumerate(codes, 10)]
-    pieces[-1].requests.extend(requests)
-    return Job("docs/a.md", pieces, **options)
+def job(*codes, requests=(), expected=None, first=10, must_raise=False, ignore_whitespace=False):
+    """Return a chain of fences from line `first` on, the last of which is asked something."""
+    fences = [block(code, line) for line, code in enumerate(codes, first)]
+    output = None if expected is None else block(expected, 17)
+    marks = ["pytest.mark.xfail"] if must_raise else []
+    chain = Chain(fences, marks, output, ignore_whitespace)
+    return Job("docs/a.md", chain, {**{one: [] for one in fences}, fences[-1]: list(requests)})
+
+
+def block(code, line):
+    return Fence(line, "", "```", "python", code, "```")
 
 
 def value(expression, spec=""):
@@ -51,8 +59,8 @@ def site(root):
 
 @pytest.fixture
 def run(tmp_path):
-    """Return what runs a chain of a site without any other."""
-    return lambda job: runner.run(job, Site(tmp_path))
+    """Return what runs a chain of a site without any other, and returns the answers."""
+    return lambda job: list(runner.run(job, Site(tmp_path)).values())
 
 
 @pytest.fixture
@@ -68,28 +76,28 @@ COUNT = "import counted\ncounted.count += 1\n"
 
 
 def test_pieces_share_a_namespace_and_chains_do_not(run):
-    assert run(job("x = 1\n", "y = x + 1\n", requests=[value("x + y")])) == [[], ["3"]]
+    assert run(job("x = 1\n", "y = x + 1\n", requests=[value("x + y")])) == ["3"]
     with pytest.raises(PageError, match="NameError"):
         run(job("y = x + 1\n"))
 
 
-def test_values_see_the_state_after_their_piece(run):
-    first = Piece("x = 1\n", 1, [value("x")])
-    second = Piece("x = 2\n", 5, [value("x", ".1f")])
-    assert run(Job("a.md", [first, second])) == [["1"], ["2.0"]]
+def test_values_see_the_state_after_their_fence(run):
+    first, second = block("x = 1\n", 1), block("x = 2\n", 5)
+    asked = {first: [value("x")], second: [value("x", ".1f")]}
+    assert run(Job("a.md", Chain([first, second], []), asked)) == ["1", "2.0"]
 
 
 def test_globals_are_those_of_pytest_codeblocks(run):
     code = "names = sorted(k for k in globals() if k != 'names')\n"
-    (answers,) = run(job(code, requests=[value("(names, __name__)[1]"), value("names")]))
+    answers = run(job(code, requests=[value("(names, __name__)[1]"), value("names")]))
     assert answers == ["builtins", "['__MODULE__', '__builtins__']"]
 
 
 def test_annotations_are_evaluated_unless_the_page_says_otherwise(run):
     asks = [value("f.__annotations__['a']")]
-    assert run(job("def f(a: int): ...\n", requests=asks)) == [["<class 'int'>"]]
+    assert run(job("def f(a: int): ...\n", requests=asks)) == ["<class 'int'>"]
     future = "from __future__ import annotations\n"
-    assert run(job(future, "def f(a: int): ...\n", requests=asks)) == [[], ["int"]]
+    assert run(job(future, "def f(a: int): ...\n", requests=asks)) == ["int"]
 
 
 def test_error_names_page_line_and_traceback(run):
@@ -115,7 +123,7 @@ def test_system_exit_fails(run):
 
 
 def test_xfail_must_raise(run):
-    assert run(job("raise ValueError\n", must_raise=True)) == [[]]
+    assert run(job("raise ValueError\n", must_raise=True)) == []
     with pytest.raises(PageError, match="does not raise"):
         run(job("x = 1\n", must_raise=True))
 
@@ -123,7 +131,7 @@ def test_xfail_must_raise(run):
 def test_expected_output(run):
     run(job("print(1)\n", "print(2)\n", expected="1\n2\n"))
     with pytest.raises(PageError) as error:
-        run(job("print(1)\n", "print(2)\n", expected="1\n3\n", expected_line=17))
+        run(job("print(1)\n", "print(2)\n", expected="1\n3\n"))
     assert str(error.value).startswith("docs/a.md:17: ")
     assert "-3\n+2\n" in str(error.value)
     with pytest.raises(PageError):
@@ -152,7 +160,7 @@ def test_bad_expressions(request_, message, run):
 def test_markdown(run):
     code = "class Worked:\n    def to_markdown(self):\n        return '**26**'\n"
     asks = [Request("markdown", "Worked()", 30), Request("markdown", "'*a*'", 30)]
-    assert run(job(code, requests=asks)) == [["**26**", "*a*"]]
+    assert run(job(code, requests=asks)) == ["**26**", "*a*"]
 
 
 def test_figure_gets_alt_with_values_and_prefix(monkeypatch, run):
@@ -161,7 +169,7 @@ def test_figure_gets_alt_with_values_and_prefix(monkeypatch, run):
     monkeypatch.setitem(sys.modules, "cnnref.figures.svg", svg)
     code = "class Figure:\n    savefig = None\nx = 26\n"
     ask = Request("figure", "Figure()", 30, alt="gives {{= x }}", id_prefix="p-1")
-    assert run(job(code, requests=[ask])) == [["<svg>gives \ue00026\ue001|p-1</svg>"]]
+    assert run(job(code, requests=[ask])) == ["<svg>gives \ue00026\ue001|p-1</svg>"]
 
 
 def test_print_options_do_not_leak(run):
@@ -173,11 +181,9 @@ def test_print_options_do_not_leak(run):
 
 
 def test_cache_hit_runs_nothing(site, runs):
-    asks = [value("counted.count")]
-    assert runner.run(job(COUNT, requests=asks), site()) == [["1"]]
-    assert runner.run(job(COUNT, requests=asks), site()) == [["1"]]
-    moved = Job("docs/a.md", [Piece(COUNT, 99, [value("counted.count")])])
-    assert runner.run(moved, site()) == [["1"]]
+    for first in (10, 10, 99):
+        moved = job(COUNT, requests=[value("counted.count")], first=first)
+        assert list(runner.run(moved, site()).values()) == ["1"]
     assert runs.count == 1
 
 

@@ -1,4 +1,4 @@
-"""Take the README's picture from the built site: ``python -m page_builder.screenshot``."""
+"""Take the README's picture from the built site: ``python -m tools.screenshot``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from page_builder import browser
+from tools import browser
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs/assets/images/screenshot.png"
