@@ -23,16 +23,15 @@ from torch.jit._trace import TopLevelTracedModule
 
 __all__ = [
     "Activations",
+    "Found",
     "Layer",
     "Layers",
     "Predicate",
-    "Tap",
     "each_tensor",
     "eager",
     "find_layers",
     "record_activations",
     "refuse_unheard",
-    "tapped",
 ]
 
 Predicate: TypeAlias = Callable[[str, nn.Module], bool]
@@ -42,10 +41,6 @@ Layer: TypeAlias = str | nn.Module | Predicate
 Layers: TypeAlias = Layer | Sequence[Layer]
 
 Activations: TypeAlias = dict[str, list[Any]]
-
-# Activations that are constant on part of their range: the gradient there is zero, and gradient
-# ascent would not move.
-_FLAT = (nn.ReLU, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Threshold)
 
 
 @dataclass(frozen=True)
@@ -314,108 +309,3 @@ def _attributes(value: Any) -> list[str]:
         return []
     own = vars(value)
     return list(own) if any(isinstance(item, Tensor) for item in own.values()) else []
-
-
-@dataclass(frozen=True)
-class Tap:
-    """What to read: the output of a layer, or of the model.
-
-    Attributes:
-        layer: Dotted name of the layer, the layer, or a predicate that picks it; None is the
-            model's own output.
-        pre_activation: Read the *input* of the activation that ends the layer, if one does.
-    """
-
-    layer: Layer | None = None
-    pre_activation: bool = True
-
-    def __str__(self) -> str:
-        if self.layer is None:
-            return "the model's output"
-        if isinstance(self.layer, str):
-            return repr(self.layer)
-        return f"the layer {getattr(self.layer, '__name__', type(self.layer).__name__)}"
-
-
-class _AllRead(Exception):  # noqa: N818 - not an error: it ends a pass whose outputs are all read
-    pass
-
-
-@contextmanager
-def tapped(
-    model: nn.Module, taps: tuple[Tap, ...]
-) -> Iterator[Callable[[Tensor], Mapping[Tap, Any]]]:
-    """Yield a function that runs the model and returns what each tap read.
-
-    The pass ends when the last tap has been read: later layers are not run. The function returns
-    copies, since an in-place operation after the layer would overwrite its output; gradients flow
-    through the copies. If a layer is called more than once, its first call is read.
-
-    Args:
-        model: The network.
-        taps: What to read.
-
-    Raises:
-        TypeError: If a tap's layer is of the wrong kind.
-        ValueError: If the model has no such layer, or a predicate picks several; when it is run: if
-            a layer was not reached.
-    """
-    read: dict[Tap, Any] = {}
-    layers = {tap: _one_layer(model, tap.layer) for tap in taps if tap.layer is not None}
-    # For each activation a copy of its input, and its output, to be found again by identity.
-    entered: dict[nn.Module, Tensor] = {}
-    left: dict[nn.Module, Any] = {}
-
-    def enters(activation: nn.Module, inputs: tuple[Any, ...]) -> None:
-        entered[activation] = inputs[0].clone()
-
-    def leaves(activation: nn.Module, _: Any, output: Any) -> None:
-        left[activation] = output
-
-    def reads(tap: Tap) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(layer: nn.Module, _: Any, output: Any) -> None:
-            before = next((entered[one] for one, out in left.items() if out is output), None)
-            if tap.pre_activation and before is not None:
-                read.setdefault(tap, before)
-            else:
-                read.setdefault(tap, output.clone() if isinstance(output, Tensor) else output)
-            if len(read) == len(taps):
-                raise _AllRead
-
-        return hook
-
-    def run(input: Tensor) -> Mapping[Tap, Any]:
-        try:
-            output = model(input)
-        except _AllRead:
-            return dict(read)
-        else:
-            for tap in taps:
-                if tap.layer is None:
-                    read[tap] = output
-                elif tap not in read:
-                    raise ValueError(f"{tap} was not reached when the model ran")
-            return dict(read)
-        finally:
-            for kept in (read, entered, left):
-                kept.clear()
-
-    with eager(), ExitStack() as hooks:
-        wanted = [layer for tap, layer in layers.items() if tap.pre_activation]
-        inside = {one for layer in wanted for one in layer.modules() if isinstance(one, _FLAT)}
-        # Registered first, so that an activation that is itself tapped is known when it is read.
-        for one in inside:
-            hooks.enter_context(one.register_forward_pre_hook(enters))
-            hooks.enter_context(one.register_forward_hook(leaves))
-        for tap, layer in layers.items():
-            hooks.enter_context(layer.register_forward_hook(reads(tap)))
-        yield run
-
-
-def _one_layer(model: nn.Module, layer: Layer) -> nn.Module:
-    found = find_layers(model, layer, "layer")
-    if len(found) > 1:
-        names = ", ".join(repr(one.name) for one in found)
-        raise ValueError(f"`layer` contains a predicate that picks {names}; it must pick one layer")
-    refuse_unheard(model, found, "layer")
-    return found[0].module

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import inspect
 
-__all__ = ["as_batch", "wide"]
+import torch
+from torch import Tensor, nn
+
+__all__ = ["as_batch", "refuse_other_inputs", "wide"]
 
 
 # What a batch's axes are called by their number.
@@ -42,3 +44,20 @@ def as_batch(
 def wide(tensor: Tensor) -> Tensor:
     """Return half precision as float32, since sums over a map lose too much in it."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def refuse_other_inputs(model: nn.Module) -> None:
+    """Refuse a network that cannot be called with images alone, before it is run.
+
+    Raises:
+        TypeError: If its `forward` has other arguments without defaults.
+    """
+    try:
+        inspect.signature(model.forward).bind(None)
+    except TypeError as error:
+        raise TypeError(
+            f"`model` cannot be called with images alone ({error}); wrap it in a module whose "
+            "`forward` takes the images and adds the other inputs"
+        ) from None
+    except ValueError:
+        pass  # Some scripted networks have no signature.

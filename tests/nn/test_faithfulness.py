@@ -326,3 +326,24 @@ def test_other_arguments_of_the_curves_are_refused():
     for tool in (deletion, insertion, average_drop):
         with pytest.raises(ValueError, match="`maps` contains nan"):
             tool(*arguments[:2], torch.full((1, 2, 2), torch.nan), 0)
+
+
+def test_a_network_that_overwrites_its_input_does_not_change_the_images():
+    network, image = nn.Sequential(nn.ReLU(inplace=True), Weighted(WEIGHTS)), ONES.clone()
+    image[..., 1, 1] = -1.0
+    before, maps = image.clone(), torch.tensor([WEIGHTS])
+    curve = deletion(network, image, maps, 0, steps=4)
+    np.testing.assert_allclose(curve.scores[0], sigmoid([4, 1, 0, 0, 0]), atol=1e-6)
+    insertion(network, image, maps, 0, steps=4)
+    average_drop(network, image, maps, 0)
+    assert torch.equal(image, before)
+
+
+def test_networks_that_need_more_than_images_are_refused():
+    class Two(nn.Module):
+        def forward(self, x, numbers):
+            return Weighted(WEIGHTS)(x) + numbers
+
+    for tool in (deletion, insertion, average_drop):
+        with pytest.raises(TypeError, match=r"`model` cannot be called with images alone.*wrap it"):
+            tool(Two(), ONES, torch.tensor([WEIGHTS]), 0)

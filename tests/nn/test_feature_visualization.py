@@ -10,11 +10,11 @@ from skimage import data
 from torch import nn
 from torch.nn import functional
 
-from cnnref.nn._hooks import Tap, tapped
 from cnnref.nn.feature_visualization import (
     USUAL_PRIORS,
     Priors,
     channel,
+    diversity,
     logit,
     measure,
     neuron,
@@ -22,6 +22,8 @@ from cnnref.nn.feature_visualization import (
     visualize,
 )
 from cnnref.nn.feature_visualization._image_parameters import Fourier, Pixels, make_parameters
+from cnnref.nn.feature_visualization._taps import Tap, tapped
+from cnnref.nn.gradcam import channels_last, tokens_to_maps
 from cnnref.nn.pretrained import squeezenet
 
 QUICK = dict(size=12, steps=5, progress=False)
@@ -45,7 +47,7 @@ def small_net(inplace=False):
 
 def read_once(model, taps, x):
     with tapped(model, tuple(taps)) as read:
-        return read(x)
+        return read(x, x)
 
 
 def hooks_of(model):
@@ -82,11 +84,15 @@ def test_what_was_read_is_released_after_an_error():
 
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Failing())
     with tapped(net, (Tap("0"), Tap("1"), Tap("2"))) as read:
+        x = torch.zeros(1, 3, 9, 9)
         with pytest.raises(KeyError):
-            read(torch.zeros(1, 3, 9, 9))
-        kept = [cell.cell_contents for cell in read.__closure__]
-    assert sum(isinstance(one, dict) and "taps" not in one for one in kept) >= 3
-    assert not any(one for one in kept if isinstance(one, dict))
+            read(x, x)
+        (reader,) = (
+            cell.cell_contents
+            for cell in read.__closure__
+            if type(cell.cell_contents).__name__ == "_Reader"
+        )
+    assert (reader.outputs, reader.entered, reader.left) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -131,9 +137,11 @@ def test_a_block_that_ends_in_an_activation_is_read_before_it(inplace):
     net = nn.Sequential(block, nn.Conv2d(3, 1, 1))
     expected = x + block.conv2(block.conv1(x).relu())
     torch.testing.assert_close(read_once(net, [Tap("0")], x)[Tap("0")], expected)
-    # The ReLU itself: its first call.
-    read = read_once(net, [Tap("0.relu")], x)
-    torch.testing.assert_close(read[Tap("0.relu")], block.conv1(x))
+    # The ReLU itself: its two calls.
+    calls = {-2: block.conv1(x), 0: block.conv1(x), 1: expected, -1: expected}
+    for call, value in calls.items():
+        tap = Tap("0.relu", call=call)
+        torch.testing.assert_close(read_once(net, [tap], x)[tap], value)
 
 
 def test_a_block_that_does_not_end_in_an_activation_is_read_at_its_end():
@@ -141,16 +149,65 @@ def test_a_block_that_does_not_end_in_an_activation_is_read_at_its_end():
     torch.testing.assert_close(read_once(net, [Tap("0")], x)[Tap("0")], net(x))
 
 
-def test_the_pass_ends_with_the_last_tap():
-    net = small_net()
+def test_a_pass_after_the_first_ends_with_the_last_tap():
+    net, x = small_net(), torch.randn(1, 3, 9, 9)
     ran = []
     for number, layer in enumerate(net):
         layer.register_forward_hook(lambda *_, number=number: ran.append(number))
-    x = torch.randn(1, 3, 9, 9)
-    read_once(net, [Tap("2"), Tap("0")], x)
-    assert ran[-1] <= 2
-    ran.clear()
-    assert torch.equal(read_once(net, [Tap("0"), Tap()], x)[Tap()], net(x))
+    with tapped(net, (Tap("2"), Tap("0"))) as read:
+        first = read(x, x)
+        assert ran == list(range(7))
+        ran.clear()
+        second = read(x, x)
+        assert ran[-1] <= 2
+    assert all(torch.equal(first[tap], second[tap]) for tap in first)
+    with tapped(net, (Tap("0"), Tap())) as read:
+        for _ in range(2):
+            assert torch.equal(read(x, x)[Tap()], net(x))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv2d(3, 3, 3), nn.ReLU(inplace=True), nn.Linear(3, 2)
+
+    def forward(self, x):
+        x = self.relu(self.conv(x))
+        return self.head(self.relu(self.conv(x) + 0.1).mean(dim=(2, 3)))
+
+
+def test_a_layer_that_runs_twice_is_read_in_the_call_that_is_chosen():
+    torch.manual_seed(0)
+    net, x = Twice(), torch.rand(1, 3, 9, 9)
+    first = net.conv(x)
+    second = net.conv(first.relu())
+    for call, maps in ((0, first), (1, second), (-1, second), (-2, first)):
+        value = response(net, channel("conv", 1, call=call), x)
+        assert value == pytest.approx(maps[0, 1].mean().item(), rel=1e-5)
+        value = response(net, neuron("conv", 1, (0, 2), call=call), x)
+        assert value == pytest.approx(maps[0, 1, 0, 2].item(), rel=1e-5)
+        value = response(net, measure(torch.max, "conv", call=call), x)
+        assert value == pytest.approx(maps.max().item(), rel=1e-5)
+        found = visualize(net, channel("conv", 1, call=call), **QUICK)
+        assert found.value > found.start
+    both = channel("conv", 1, call=1) - channel("conv", 1, call=0)
+    expected = (second[0, 1].mean() - first[0, 1].mean()).item()
+    assert response(net, both, x) == pytest.approx(expected, rel=1e-5)
+    for objective in (channel("conv", 1), neuron("relu", 1), measure(torch.max, "conv")):
+        with pytest.raises(
+            ValueError, match=r"`layer`: '\w+' runs 2 times in one pass; pass `call`"
+        ):
+            response(net, objective, x)
+    with pytest.raises(ValueError, match=r"`call` \(2\) must be at most 1: 'conv' runs 2 times"):
+        response(net, channel("conv", 1, call=2), x)
+
+
+def test_the_rest_of_a_network_may_refuse_the_size_of_the_image():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(7, 2))
+    assert visualize(net, channel("0", 1), **QUICK).restarts == 0
+    for objective in (logit(0), channel("0", 1) + logit(0), channel("3", 0)):
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            visualize(net, objective, **QUICK)
 
 
 def test_the_gradient_flows_through_what_was_read():
@@ -162,12 +219,13 @@ def test_the_gradient_flows_through_what_was_read():
 
 def test_hooks_are_gone_after_the_block_and_after_an_exception():
     net = small_net()
+    x = torch.randn(1, 3, 9, 9)
     with tapped(net, (Tap("1"), Tap("2"))) as read:
         assert hooks_of(net)
-        read(torch.randn(1, 3, 9, 9))
+        read(x, x)
     assert not hooks_of(net)
     with pytest.raises(RuntimeError), tapped(net, (Tap("1"),)) as read:
-        read(torch.randn(1, 7, 9, 9))
+        read(torch.randn(1, 7, 9, 9), x)
     assert not hooks_of(net)
     with pytest.raises(ValueError, match="must be the name"), tapped(net, (Tap("1"), Tap("one"))):
         pass
@@ -189,7 +247,7 @@ def test_a_layer_that_is_not_there_or_not_reached():
         def forward(self, x):
             return self.used(x)
 
-    with pytest.raises(ValueError, match="'unused' was not reached"):
+    with pytest.raises(RuntimeError, match="`layer`: 'unused' did not run when `model` was called"):
         read_once(Skips(), [Tap("unused")], torch.zeros(1, 3, 4, 4))
 
 
@@ -268,12 +326,12 @@ def test_outputs_that_are_no_scores_or_no_tensor():
             return x.mean(dim=(2, 3)), x
 
     x = torch.randn(1, 3, 4, 4)
-    with pytest.raises(TypeError, match=r"the model's output is a tuple.*`measure`"):
+    with pytest.raises(TypeError, match=r"`model` outputs a tuple.*`measure`"):
         value_of(logit(0), Two(), x)
     assert value_of(measure(lambda out: out[0][0, 1], None), Two(), x) == x[0, 1].mean()
-    with pytest.raises(ValueError, match=r"output has shape \(1, 2, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"outputs shape \(1, 2, 4, 4\)"):
         value_of(logit(0), nn.Conv2d(3, 2, 1), x)
-    with pytest.raises(ValueError, match="no axis of channels"):
+    with pytest.raises(ValueError, match=r"`layer`: .0. outputs shape \(48,\)"):
         value_of(channel("0", 0), nn.Sequential(nn.Flatten(0)), x)
 
 
@@ -413,8 +471,8 @@ def test_zeros_are_grey_and_sizes_are_kept(kind, size):
 def test_a_number_is_a_wave_and_slow_waves_are_tall(size):
     heights = {}
     for cycles in (1, 2, 4):
-        values = torch.zeros(2, 1, size[0], size[1] // 2 + 1)
-        values[0, 0, 0, cycles] = 1.0
+        values = torch.zeros(1, 2, 1, size[0], size[1] // 2 + 1)
+        values[0, 0, 0, 0, cycles] = 1.0
         wave = torch.logit(Fourier(values, size[1]).image())[0, 0]
         column = torch.arange(size[1])
         cosine = torch.cos(2 * math.pi * cycles * column / size[1])
@@ -427,8 +485,8 @@ def test_a_number_is_a_wave_and_slow_waves_are_tall(size):
 
 def test_the_first_colour_moves_all_three_together():
     for colour, signs in ((0, (1, 1, 1)), (1, (1, 0, -1)), (2, (1, -1, 1))):
-        values = torch.zeros(2, 3, 4, 3)
-        values[0, colour, 0, 0] = 1.0
+        values = torch.zeros(1, 2, 3, 4, 3)
+        values[0, 0, colour, 0, 0] = 1.0
         image = Fourier(values, 4).image()[0, :, 0, 0] - 0.5
         assert torch.sign(image).tolist() == list(signs)
 
@@ -617,9 +675,241 @@ def test_the_response_of_any_image():
         assert found == pytest.approx(expected)
     assert net.training
     assert not hooks_of(net)
-    for shape in ((9, 9), (2, 3, 9, 9)):
+    for shape in ((9, 9), (2, 3, 9, 9, 9), (0, 3, 9, 9)):
         with pytest.raises(ValueError, match=f"`image` has shape .{shape[0]}, "):
             response(net, channel("3", 4), torch.rand(shape))
+    for wrong, words in ((np.ones((3, 9, 9)), "is a ndarray"), (image.byte(), "dtype torch.uint8")):
+        with pytest.raises(TypeError, match=f"`image` .*{words}"):
+            response(net, channel("3", 4), wrong)
+
+
+def test_the_response_of_a_batch_is_the_mean():
+    net, images = small_net(), torch.rand(2, 3, 9, 9)
+    for objective in (channel("3", 4), neuron("2", 1), logit(2)):
+        alone = [response(net, objective, one) for one in images]
+        assert response(net, objective, images) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+def test_a_network_that_overwrites_its_input_does_not_change_the_image():
+    image = torch.rand(3, 9, 9) - 0.5
+    before = image.clone()
+    net = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 2, 3))
+    expected = net[1](before.relu()[None])[0, 1].mean().item()
+    assert response(net, channel("1", 1), image) == pytest.approx(expected)
+    assert torch.equal(image, before)
+    assert visualize(net, channel("1", 1), **QUICK).value == pytest.approx(
+        response(net, channel("1", 1), visualize(net, channel("1", 1), **QUICK).image)
+    )
+
+
+# Layouts
+
+
+class ChannelsLast(nn.Module):
+    """A block whose output is (N, H, W, C), as in a Swin transformer, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.block, self.head = (
+            nn.Conv2d(3, 5, 2, 2),
+            nn.Linear(5, 5),
+            nn.Linear(5, 2),
+        )
+
+    def forward(self, x):
+        return self.head(self.block(self.patches(x).permute(0, 2, 3, 1)).mean(dim=(1, 2)))
+
+
+class Tokens(ChannelsLast):
+    """A block whose output is (N, 1 + HW, C), as in a vision transformer."""
+
+    def forward(self, x):
+        patches = self.patches(x).flatten(2).mT
+        tokens = torch.cat([patches.mean(dim=1, keepdim=True), patches], dim=1)
+        return self.head(self.block(tokens)[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("network", "to_maps"),
+    [(ChannelsLast, channels_last), (Tokens, tokens_to_maps((6, 6)))],
+)
+def test_layouts_are_said_or_refused(network, to_maps):
+    torch.manual_seed(0)
+    net, image = network().eval(), torch.rand(3, 12, 12)
+    with torch.no_grad():
+        maps = net.block(net.patches(image[None]).flatten(2).mT).mT.reshape(5, 6, 6)
+    assert response(net, channel("block", 4, to_maps=to_maps), image) == pytest.approx(
+        maps[4].mean().item(), rel=1e-4
+    )
+    position = neuron("block", 4, (1, 4), to_maps=to_maps)
+    assert response(net, position, image) == pytest.approx(maps[4, 1, 4].item(), rel=1e-4)
+    assert response(net, channel("patches", 1), image) != 0
+    assert response(net, channel("head", 1), image) == response(net, logit(1), image)
+    found = visualize(net, channel("block", 4, to_maps=to_maps), **QUICK)
+    assert found.value > found.start
+    alike = diversity("block", to_maps=to_maps)
+    assert response(net, alike, image.expand(2, 3, 12, 12)) == pytest.approx(-1)
+    for objective in (channel("block", 4), neuron("block", 4), diversity("block")):
+        with pytest.raises(ValueError, match=r"`layer`: 'block' outputs shape .*`?to_maps"):
+            response(net, objective, image.expand(2, 3, 12, 12))
+    with pytest.raises(ValueError, match="`to_maps` changes, repeats or mixes"):
+        response(net, channel("block", 1, to_maps=lambda maps: 2 * to_maps(maps)), image)
+
+
+# Starting from an image; batches
+
+
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_ascent_starts_from_a_given_image(kind, channels):
+    net = seeded(nn.Conv2d(channels, 4, 3))
+    image = torch.rand(channels, 11, 14)
+    image[0, 0, :2] = torch.tensor([0.0, 1.0])
+    settings = dict(parametrization=kind, priors=Priors(), image=image, progress=False)
+    found = visualize(net, channel("0", 1), steps=1, rate=1e-6, **settings)
+    assert found.image.shape == image.shape
+    torch.testing.assert_close(found.image, image, atol=0.5 / 255 + 1e-5, rtol=0)
+    torch.testing.assert_close(
+        found.image.flatten()[2:], image.flatten()[2:].clamp(0.5 / 255, 1 - 0.5 / 255),
+        atol=1e-4, rtol=0,
+    )  # fmt: skip
+    assert found.start == pytest.approx(response(net, channel("0", 1), found.image), abs=1e-4)
+    far = visualize(net, channel("0", 1), steps=20, **settings)
+    assert far.value > far.start
+    again = visualize(net, channel("0", 1), steps=20, seed=1, **settings)
+    assert torch.equal(far.image, again.image)  # no noise
+    assert (image.min(), image.max()) == (0, 1)  # the caller's image is as it was
+
+
+def test_a_given_image_decides_the_shape():
+    net, objective = small_net(), channel("2", 1)
+    image = torch.rand(3, 9, 12)
+    settings = dict(steps=1, progress=False)
+    for more in (dict(size=(9, 12)), dict(channels=3), dict(batch=1), dict(batch=3)):
+        found = visualize(net, objective, image=image, **more, **settings)
+        assert found.image.shape[-3:] == (3, 9, 12)
+    for more, words in (
+        (dict(size=9), r"`size` \(9\) must be None, or that of `image`, \(9, 12\)"),
+        (dict(channels=1), r"`channels` \(1\) must be None, or that of `image`, 3"),
+        (dict(image=image.expand(2, 3, 9, 12), batch=3), r"`batch` \(3\) must .* of `image`, 2"),
+        (dict(image=255 * image), r"`image` ranges from .*; its values must lie between 0 and 1"),
+        (dict(image=image - 0.5), "`image` ranges from -"),
+        (dict(image=image[0]), "`image` has shape"),
+        (dict(image=torch.full((3, 9, 12), torch.nan)), "`image` ranges from nan"),
+        (dict(batch=0), r"`batch` \(0\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            visualize(net, objective, **{"image": image, **more}, **settings)
+
+
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+def test_images_of_a_batch_climb_each_on_its_own(kind):
+    net, objective = small_net(), channel("2", 1)
+    settings = dict(steps=8, parametrization=kind, priors=Priors(), progress=False)
+    images = torch.rand(3, 3, 9, 12)
+    together = visualize(net, objective, image=images, **settings)
+    assert together.image.shape == (3, 3, 9, 12)
+    assert together.picture.shape == (3, 9, 12, 3)
+    np.testing.assert_array_equal(
+        together.picture, np.rint(255 * together.image.permute(0, 2, 3, 1).numpy())
+    )
+    alone = [visualize(net, objective, image=one, **settings) for one in images]
+    for one, other in zip(together.image, alone, strict=True):
+        torch.testing.assert_close(one, other.image, atol=0.02, rtol=0)
+    expected = np.mean([one.value for one in alone])
+    assert together.value == pytest.approx(expected, rel=1e-2)
+
+
+def test_images_of_a_batch_start_apart_and_are_moved_apart():
+    net = small_net()
+    found = visualize(net, channel("2", 1), batch=3, **QUICK)
+    single = visualize(net, channel("2", 1), **QUICK)
+    assert found.image.shape == (3, 3, 12, 12)
+    assert single.image.shape == (3, 12, 12)
+    assert visualize(net, channel("2", 1), batch=1, **QUICK).image.shape == (1, 3, 12, 12)
+    images = torch.ones(3, 1, 1, 1) * torch.arange(9.0).view(3, 3).repeat(3, 3)
+    moved = Priors(jitter=3).moved(images, torch.Generator().manual_seed(0))
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.equal(found.image[first], found.image[second])
+        assert not torch.equal(moved[first], moved[second])
+    # One image for a batch: each copy with noise of its own.
+    start = visualize(net, channel("2", 1), image=torch.full((3, 9, 9), 0.5), batch=2,
+                      steps=1, rate=1e-9, progress=False).image  # fmt: skip
+    assert 0 < (start[0] - start[1]).abs().max() < 0.2
+
+
+def test_diversity_by_hand():
+    """The Gram matrices are [[1, 0], [0, 4]] and [[2, 2], [2, 2]]."""
+    a = torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]])
+    b = torch.tensor([[[1.0, 1.0]], [[1.0, 1.0]]])
+    net = nn.Sequential(nn.Identity())
+    cosine = (1 * 2 + 4 * 2) / (math.sqrt(1 + 16) * 4)
+    for images, expected in (
+        ((a, b), -cosine),
+        ((a, a), -1),
+        ((a, 3 * a.flip(2)), -1),  # neither places nor strengths count
+        ((a, a, b), -(2 + 4 * cosine) / 3),
+    ):
+        found = response(net, diversity("0"), torch.stack(images))
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_diversity_makes_images_less_alike():
+    net = seeded(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU())
+    settings = dict(batch=3, size=16, steps=40, priors=Priors(), progress=False)
+    plain = visualize(net, channel("2", 1), **settings)
+    varied = visualize(net, channel("2", 1) + diversity("1"), **settings)
+    unlike = [response(net, diversity("1"), one.image) for one in (plain, varied)]
+    assert unlike[1] > unlike[0] + 0.1
+    with pytest.raises(ValueError, match="`batch` must be at least 2"):
+        visualize(net, diversity("1"), **QUICK)
+    flat = nn.Sequential(nn.Flatten(), nn.Identity())
+    with pytest.raises(ValueError, match=r"`layer`: the output of '1' has shape \(2, 27\)"):
+        response(flat, diversity("1"), torch.rand(2, 3, 3, 3))
+
+
+# Other networks
+
+
+def test_networks_that_need_more_than_images_are_refused():
+    class Two(nn.Module):
+        def forward(self, x, numbers):
+            return x.mean(dim=(2, 3)) + numbers
+
+    for call in (
+        lambda: visualize(Two(), logit(0), **QUICK),
+        lambda: response(Two(), logit(0), torch.rand(3, 4, 4)),
+    ):
+        with pytest.raises(TypeError, match=r"`model` cannot be called with images alone.*numbers"):
+            call()
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d, nn.Conv3d])
+def test_networks_on_signals_and_volumes_need_a_preparation(layer):
+    net = nn.Sequential(layer(3, 2, 3))
+    with pytest.raises(
+        ValueError, match=f"`model` has layers of the kind {layer.__name__} and none"
+    ):
+        visualize(net, channel("0", 1), **QUICK)
+    shape = (12 * 12,) if layer is nn.Conv1d else (3, 12, 4)
+    found = visualize(net, measure(lambda maps: maps[0, 1].mean(), "0"), **QUICK,
+                      preprocess=lambda image: image.reshape(1, 3, *shape))  # fmt: skip
+    assert found.value > found.start
+
+
+def test_compiled_frozen_and_inference_mode_networks():
+    net = small_net()
+    expected = visualize(net, channel("3", 1), **QUICK)
+    compiled = torch.compile(net, backend="eager")
+    compiled(torch.rand(1, 3, 12, 12))
+    with torch.inference_mode():
+        built = small_net()
+    for other in (compiled, small_net(True), small_net().requires_grad_(False), built):
+        found = visualize(other, channel("3", 1), **QUICK)
+        assert torch.equal(found.image, expected.image)
+        assert not hooks_of(other)
+    with torch.inference_mode():
+        assert torch.equal(visualize(net, channel("3", 1), **QUICK).image, expected.image)
 
 
 # A trained network

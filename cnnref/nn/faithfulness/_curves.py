@@ -167,7 +167,7 @@ def average_drop(
     with torch.no_grad(), restored(model):
         measure = measurement(model, images, target, output)
         every = torch.arange(len(images))
-        before = measure(images, every)
+        before = measure(images.clone(), every)  # the network may overwrite its input
         masks = normalize_maps(checked.relu().flatten(1)[:, None]).view_as(images[:, :1])
         after = measure(images * masks.to(images.dtype), every)
     return float(((before - after).clamp(min=0) / before).mean())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnref.nn._targets import Target, chosen_classes, scores_of
-from cnnref.nn._tensors import wide
+from cnnref.nn._tensors import refuse_other_inputs, wide
 
 __all__ = ["Output", "measurement"]
 
@@ -47,13 +47,15 @@ def measurement(
         output: What the model outputs; None recognises scores and probabilities.
 
     Raises:
-        TypeError: If the output is not a tensor, or an argument is of the wrong kind.
+        TypeError: If the output is not a tensor, an argument is of the wrong kind, or the model
+            cannot be called with images alone.
         ValueError: If there is no such kind of output, it contradicts the numbers, it cannot be
             recognised, or the target is out of range.
     """
     if output is not None and output not in _TO_PROBABILITIES:
         kinds = ", ".join(map(repr, get_args(Output)))
         raise ValueError(f"`output` ({output!r}) must be one of {kinds}")
+    refuse_other_inputs(model)
     if callable(target) and not isinstance(target, Tensor):
         if output is not None:
             raise ValueError(
@@ -61,7 +63,7 @@ def measurement(
                 "returns is recorded unchanged"
             )
         return lambda made, _: wide(scores_of(model(made), target, len(made)))
-    whole = _by_class(model(images))
+    whole = _by_class(model(images.clone()))  # the network may overwrite its input
     classes = chosen_classes(whole, target, len(images))
     kind = _recognised(whole) if output is None else output
     _check(whole, kind)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cnnref.nn.feature_visualization._objectives import (
     Objective,
     channel,
+    diversity,
     logit,
     measure,
     neuron,
@@ -22,6 +23,7 @@ __all__ = [
     "Priors",
     "Visualization",
     "channel",
+    "diversity",
     "logit",
     "measure",
     "neuron",

@@ -1,4 +1,4 @@
-"""Two ways to write an image as numbers that gradient ascent may change freely."""
+"""Two ways to write images as numbers that gradient ascent may change freely."""
 
 from __future__ import annotations
 
@@ -19,35 +19,45 @@ Parametrization = Literal["fourier", "pixels"]
 _COLOURS = ((0.56, 0.19, 0.04), (0.58, 0.00, -0.11), (0.58, -0.19, 0.06))
 
 
+# A given image is moved this far away from black and white, where the logistic function's argument
+# is infinite: half a step of 8 bits.
+_EDGE = 0.5 / 255
+
+
 class ImageParameters(Protocol):
-    """Unbounded numbers, and the image with values from 0 to 1 that they define."""
+    """Unbounded numbers, and the images with values from 0 to 1 that they define."""
 
     values: Tensor
 
     def image(self) -> Tensor:
-        """Return the image (1, C, H, W)."""
+        """Return the images (N, C, H, W)."""
 
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and move it towards grey, in place."""
+        """Blur the images and move them towards grey, in place."""
 
 
 class Pixels:
     """One number per pixel and channel; the image is its logistic function.
 
     Args:
-        values: The numbers, (1, C, H, W).
+        values: The numbers, (N, C, H, W).
     """
 
     def __init__(self, values: Tensor) -> None:
         self.values = values.requires_grad_()
 
     def image(self) -> Tensor:
-        """Return the image (1, C, H, W)."""
+        """Return the images (N, C, H, W)."""
         return torch.sigmoid(self.values)
 
     @torch.no_grad()
+    def set(self, images: Tensor) -> None:
+        """Take the numbers of which images (N, C, H, W) are made."""
+        self.values.copy_(torch.logit(images))
+
+    @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and move it towards grey, in place."""
+        """Blur the images and move them towards grey, in place."""
         height, width = self.values.shape[-2:]
         waves = torch.fft.rfft2(self.values) * priors.kept(self.values)
         self.values.copy_(torch.fft.irfft2(waves, s=(height, width)))
@@ -62,7 +72,7 @@ class Fourier:
     photographs.
 
     Args:
-        values: The numbers, (2, C, H, W // 2 + 1).
+        values: The numbers, (N, 2, C, H, W // 2 + 1).
         width: W, since W // 2 is the same for an even and an odd W.
 
     Source:
@@ -72,7 +82,7 @@ class Fourier:
 
     def __init__(self, values: Tensor, width: int) -> None:
         self.values = values.requires_grad_()
-        height = values.shape[2]
+        height = values.shape[3]
         self._size = (height, width)
         down = torch.fft.fftfreq(height)[:, None]
         across = torch.fft.rfftfreq(width)
@@ -84,17 +94,30 @@ class Fourier:
         self._colours = torch.tensor(_COLOURS, device=values.device)
 
     def image(self) -> Tensor:
-        """Return the image (1, C, H, W)."""
-        waves = torch.complex(self.values[0], self.values[1]) * self._scale
+        """Return the images (N, C, H, W)."""
+        return torch.stack([self._one(values) for values in self.values])
+
+    def _one(self, values: Tensor) -> Tensor:
+        waves = torch.complex(values[0], values[1]) * self._scale
         # "ortho" preserves norms, so that a number means the same in an image of any size.
         image = torch.fft.irfft2(waves, s=self._size, norm="ortho")
         if len(image) == len(_COLOURS):
             image = torch.einsum("ij,jhw->ihw", self._colours, image)
-        return torch.sigmoid(image)[None]
+        return torch.sigmoid(image)
+
+    @torch.no_grad()
+    def set(self, images: Tensor) -> None:
+        """Take the numbers of which images (N, C, H, W) are made."""
+        arguments = torch.logit(images)
+        if images.shape[1] == len(_COLOURS):
+            unmixed = torch.linalg.inv(self._colours.double()).to(arguments)
+            arguments = torch.einsum("ij,njhw->nihw", unmixed, arguments)
+        waves = torch.fft.rfft2(arguments, norm="ortho") / self._scale
+        self.values.copy_(torch.stack([waves.real, waves.imag], dim=1))
 
     @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
-        """Blur the image and move it towards grey, in place."""
+        """Blur the images and move them towards grey, in place."""
         self.values.mul_(priors.kept(torch.empty(self._size, device=self.values.device)))
 
 
@@ -105,25 +128,38 @@ def make_parameters(
     spread: float,
     generator: torch.Generator,
     device: torch.device,
+    *,
+    batch: int = 1,
+    images: Tensor | None = None,
 ) -> ImageParameters:
-    """Return the parameters of an image that is grey except for a little noise.
+    """Return the parameters of images that are grey, or given, except for a little noise.
 
     Args:
         kind: "fourier" or "pixels".
         size: Height and width in pixels.
-        channels: Channels of the image.
+        channels: Channels of the images.
         spread: Standard deviation of the noise in the parameters.
         generator: Source of the noise; on the CPU, so that the noise is the same on any device.
         device: Device of the parameters.
+        batch: Number of images, N.
+        images: What to start from, (N, C, H, W), with values from 0 to 1; None is grey.
 
     Raises:
         ValueError: If there is no such kind.
     """
     height, width = size
+    found: Pixels | Fourier
     if kind == "pixels":
-        noise = torch.randn(1, channels, height, width, generator=generator)
-        return Pixels((spread * noise).to(device))
-    if kind == "fourier":
-        noise = torch.randn(2, channels, height, width // 2 + 1, generator=generator)
-        return Fourier((spread * noise).to(device), width)
-    raise ValueError(f"`parametrization` ({kind!r}) must be 'fourier' or 'pixels'")
+        noise = torch.randn(batch, channels, height, width, generator=generator)
+        found = Pixels((spread * noise).to(device))
+    elif kind == "fourier":
+        noise = torch.randn(batch, 2, channels, height, width // 2 + 1, generator=generator)
+        found = Fourier((spread * noise).to(device), width)
+    else:
+        raise ValueError(f"`parametrization` ({kind!r}) must be 'fourier' or 'pixels'")
+    if images is not None:
+        with torch.no_grad():
+            added = found.values.detach().clone()
+            found.set(images.to(added).clamp(_EDGE, 1 - _EDGE))
+            found.values.add_(added)
+    return found

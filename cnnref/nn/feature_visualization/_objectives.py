@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from cnnref._checks import as_int, as_pair
-from cnnref.nn._hooks import Layer, Tap
+from cnnref.nn._hooks import Layer
+from cnnref.nn._layouts import ToMaps
+from cnnref.nn.feature_visualization._taps import Tap
 
-__all__ = ["Objective", "channel", "logit", "measure", "neuron"]
+__all__ = ["Objective", "channel", "diversity", "logit", "measure", "neuron"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,15 @@ class Objective:
         return self + -other
 
 
-def channel(layer: Layer, index: int, *, pre_activation: bool = True) -> Objective:
-    r"""Return the mean of one channel of a layer over all positions.
+def channel(
+    layer: Layer,
+    index: int,
+    *,
+    pre_activation: bool = True,
+    to_maps: ToMaps | None = None,
+    call: int | None = None,
+) -> Objective:
+    r"""Return the mean of one channel of a layer over all positions and all images.
 
     $$\frac{1}{HW} \sum_{i,j} A_{k,i,j}$$
 
@@ -67,13 +77,19 @@ def channel(layer: Layer, index: int, *, pre_activation: bool = True) -> Objecti
             range (ReLU, ReLU6, hard swish, ...), read the activation's input: where a ReLU outputs
             zero there is no gradient to follow. A hook cannot see `functional.relu`; name the layer
             before it.
+        to_maps: What turns the layer's output into maps (N, C, H, W), if it has another form:
+            `cnnref.nn.gradcam.tokens_to_maps` for a vision transformer, `channels_last` for a Swin
+            transformer.
+        call: Which call of the layer to read if it runs more than once in a pass, counted from 0,
+            or from the end if negative.
 
     Raises:
-        TypeError: If the index is not an integer.
-        ValueError: If it is negative; when used: if the layer has no such channel.
+        TypeError: If the index is not an integer; when used: if the output is not one tensor.
+        ValueError: If the index is negative; when used: if the layer has no such channel, runs more
+            than once without a `call`, or could have its channels on the last axis.
     """
     number = as_int(index, "index", 0)
-    tap = Tap(layer, pre_activation)
+    tap = Tap(layer, pre_activation, call, True, to_maps)
     return Objective((tap,), lambda read: _channel(read[tap], number, tap).mean())
 
 
@@ -83,6 +99,8 @@ def neuron(
     position: tuple[int, int] | None = None,
     *,
     pre_activation: bool = True,
+    to_maps: ToMaps | None = None,
+    call: int | None = None,
 ) -> Objective:
     """Return one number of a layer's output: one channel at one position.
 
@@ -91,21 +109,23 @@ def neuron(
         index: Number of the channel, counted from 0.
         position: Row and column in the channel's map, counted from 0; None is the middle.
         pre_activation: As for `channel`.
+        to_maps: As for `channel`.
+        call: As for `channel`.
 
     Raises:
-        TypeError: If an index is not an integer.
-        ValueError: If one is negative; when used: if the layer's output has no such position.
+        TypeError: As for `channel`.
+        ValueError: As for `channel`; when used: if the layer's output has no such position.
     """
     number = as_int(index, "index", 0)
     place = None if position is None else as_pair(position, "position", 0)
-    tap = Tap(layer, pre_activation)
+    tap = Tap(layer, pre_activation, call, True, to_maps)
 
     def value(read: Mapping[Tap, Any]) -> Tensor:
         maps = _channel(read[tap], number, tap)
         if maps.ndim != 3:
             raise ValueError(
-                f"{tap} has shape {tuple(read[tap].shape)}; a neuron needs (N, C, H, W): use "
-                "`channel`"
+                f"`layer`: the output of {tap} has shape {tuple(read[tap].shape)}; a neuron needs "
+                "(N, C, H, W): use `channel`"
             )
         height, width = maps.shape[1:]
         row, column = (height // 2, width // 2) if place is None else place
@@ -115,6 +135,68 @@ def neuron(
                 "columns are counted from 0"
             )
         return maps[:, row, column].mean()
+
+    return Objective((tap,), value)
+
+
+def diversity(
+    layer: Layer,
+    *,
+    pre_activation: bool = False,
+    to_maps: ToMaps | None = None,
+    call: int | None = None,
+) -> Objective:
+    r"""Return how unlike the images of a batch are in a layer, to be added to another objective.
+
+    $$
+    -\frac{1}{N} \sum_{a} \sum_{b \ne a}
+    \frac{\langle G_a, G_b \rangle}{\lVert G_a \rVert \lVert G_b \rVert},
+    \qquad (G_a)_{k,l} = \sum_{i,j} A_{a,k,i,j}\, A_{a,l,i,j}
+    $$
+
+    The Gram matrix $G_a$ says which channels respond in the same places, wherever these are, which
+    is a measure of the texture of image $a$. The number is between $1 - N$, for images of the same
+    texture, and $N - 1$. How much of it to add depends on the other objective:
+    ``channel("fire6", 3) + 500 * diversity("fire6")``.
+
+    Args:
+        layer: As for `channel`.
+        pre_activation: As for `channel`, but off, as in the source.
+        to_maps: As for `channel`.
+        call: As for `channel`.
+
+    Raises:
+        TypeError: When used: as for `channel`.
+        ValueError: When used: if the batch holds one image, or as for `channel`.
+
+    Examples:
+        >>> import torch
+        >>> from cnnref.nn.feature_visualization import response
+        >>> model = torch.nn.Sequential(torch.nn.Identity())
+        >>> a, b = torch.zeros(2, 2, 8, 8)
+        >>> a[0], b[1] = 1, 1
+        >>> [response(model, diversity("0"), torch.stack(pair)) for pair in ((a, a), (a, b))]
+        [-1.0, 0.0]
+
+    Source:
+        C. Olah, A. Mordvintsev and L. Schubert, Feature visualization, Distill, 2017, "Diversity",
+        and its library lucid (optvis/objectives.py), which divides by $N$.
+    """
+    tap = Tap(layer, pre_activation, call, True, to_maps)
+
+    def value(read: Mapping[Tap, Any]) -> Tensor:
+        maps = read[tap]
+        if len(maps) < 2:
+            raise ValueError("`batch` must be at least 2 for `diversity`, which compares images")
+        if maps.ndim < 3:
+            raise ValueError(
+                f"`layer`: the output of {tap} has shape {tuple(maps.shape)}; `diversity` needs "
+                "(N, C, H, W)"
+            )
+        flat = maps.flatten(2)
+        grams = normalize((flat @ flat.mT).flatten(1), dim=1)
+        alike = grams @ grams.mT
+        return (alike.diagonal().sum() - alike.sum()) / len(maps)
 
     return Objective((tap,), value)
 
@@ -134,11 +216,16 @@ def logit(index: int) -> Objective:
     tap = Tap()
 
     def value(read: Mapping[Tap, Any]) -> Tensor:
-        scores = _tensor(read[tap], tap)
+        scores = read[tap]
+        if not isinstance(scores, Tensor):
+            raise TypeError(
+                f"`model` outputs a {type(scores).__name__}, not a tensor of scores; use "
+                "`measure`, whose function gets it unchanged"
+            )
         if scores.ndim != 2:
             raise ValueError(
-                f"the model's output has shape {tuple(scores.shape)}; `logit` needs scores "
-                "(N, classes): use `channel` or `measure` on a layer"
+                f"`model` outputs shape {tuple(scores.shape)}; `logit` needs scores (N, classes): "
+                "use `channel` or `measure` on a layer"
             )
         if number >= scores.shape[1]:
             raise ValueError(
@@ -150,7 +237,10 @@ def logit(index: int) -> Objective:
 
 
 def measure(
-    function: Callable[..., Tensor], *layers: Layer | None, pre_activation: bool = False
+    function: Callable[..., Tensor],
+    *layers: Layer | None,
+    pre_activation: bool = False,
+    call: int | None = None,
 ) -> Objective:
     """Return a number computed from the outputs of layers by your own function.
 
@@ -159,6 +249,7 @@ def measure(
             one element, computed by differentiable operations.
         layers: As for `channel`; None is the model's own output.
         pre_activation: As for `channel`, but off: the function may need what the next layer sees.
+        call: As for `channel`; the same for all layers.
 
     Raises:
         ValueError: If no layer is given; when used: if the function returns several numbers.
@@ -171,7 +262,9 @@ def measure(
     """
     if not layers:
         raise ValueError("`layers` is empty; use None for the model's own output")
-    taps = tuple(Tap(layer, pre_activation) for layer in layers)
+    taps = tuple(
+        Tap(layer, pre_activation, call) if layer is not None else Tap() for layer in layers
+    )
 
     def value(read: Mapping[Tap, Any]) -> Tensor:
         number = function(*(read[tap] for tap in taps))
@@ -188,21 +281,9 @@ def measure(
     return Objective(tuple(dict.fromkeys(taps)), value)
 
 
-def _channel(output: Any, index: int, tap: Tap) -> Tensor:
-    maps = _tensor(output, tap)
-    if maps.ndim < 2:
-        raise ValueError(f"{tap} has shape {tuple(maps.shape)}, which has no axis of channels")
+def _channel(maps: Tensor, index: int, tap: Tap) -> Tensor:
     if index >= maps.shape[1]:
         raise ValueError(
             f"`index` ({index}) must be less than {maps.shape[1]}, the number of channels of {tap}"
         )
     return maps[:, index]
-
-
-def _tensor(output: Any, tap: Tap) -> Tensor:
-    if not isinstance(output, Tensor):
-        raise TypeError(
-            f"{tap} is a {type(output).__name__}, not one tensor; use `measure`, whose function "
-            "gets it unchanged"
-        )
-    return output

@@ -59,9 +59,12 @@ class Priors:
             raise ValueError(f"`decay` ({self.decay!r}) must be less than 1")
 
     def moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the image (1, C, H, W) shifted, turned and scaled at random; mirrored outside."""
+        """Return images (N, C, H, W) moved at random, each on its own; mirrored outside."""
         if not (self.jitter or self.rotate or self.scale):
             return image
+        return torch.cat([self._moved(one[None], generator) for one in image])
+
+    def _moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
         height, width = image.shape[-2:]
         turn, grow = (2 * torch.rand(2, generator=generator) - 1).tolist()
         down, across = torch.randint(

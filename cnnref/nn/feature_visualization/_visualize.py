@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cnnref._checks import as_int, as_pair
-from cnnref.nn._hooks import Tap, tapped
 from cnnref.nn._state import restored
+from cnnref.nn._tensors import refuse_other_inputs
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
     Parametrization,
@@ -23,20 +23,23 @@ from cnnref.nn.feature_visualization._image_parameters import (
 )
 from cnnref.nn.feature_visualization._objectives import Objective
 from cnnref.nn.feature_visualization._priors import USUAL_PRIORS, Priors
+from cnnref.nn.feature_visualization._taps import Tap, tapped
 from cnnref.nn.pretrained import ImageNetwork
 
 __all__ = ["Visualization", "response", "visualize"]
 
 # Standard deviation of the noise at the first start; each further start doubles it.
 _SPREAD = 0.01
+_ROUNDING = 1e-3
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv3d)
 
 
 @dataclass(frozen=True)
 class Visualization:
-    """An image that excites a unit, and how it was found.
+    """An image that excites a unit, or a batch of them, and how it was found.
 
     Attributes:
-        image: Values from 0 to 1, (C, H, W), on the CPU.
+        image: Values from 0 to 1, (C, H, W), on the CPU; (N, C, H, W) if a batch was asked for.
         history: The objective before each step, for the image as the priors moved it in that step.
         value: The objective for `image` itself.
         start: The objective for the image that the ascent started from.
@@ -51,22 +54,24 @@ class Visualization:
 
     @property
     def picture(self) -> npt.NDArray[np.uint8]:
-        """The image in the usual form of a picture: uint8, (H, W, C)."""
+        """The image in the usual form of a picture: uint8, (H, W, C), or (N, H, W, C)."""
         pixels: npt.NDArray[Any] = (255 * self.image).round().to(torch.uint8).numpy()
-        return pixels.transpose(1, 2, 0)
+        return np.moveaxis(pixels, -3, -1)
 
 
 def visualize(
     model: nn.Module,
     objective: Objective,
     *,
-    size: int | tuple[int, int] = 128,
+    size: int | tuple[int, int] | None = None,
     steps: int = 200,
     parametrization: Parametrization = "fourier",
     priors: Priors = USUAL_PRIORS,
     rate: float = 0.05,
-    channels: int = 3,
-    preprocess: Callable[[Tensor], Tensor] | None = None,
+    channels: int | None = None,
+    preprocess: Callable[[Tensor], Any] | None = None,
+    image: Tensor | None = None,
+    batch: int | None = None,
     seed: int = 0,
     restarts: int = 4,
     progress: bool = True,
@@ -78,33 +83,42 @@ def visualize(
 
     $$\frac{\partial}{\partial\theta}\, a(t(x(\theta)))$$
 
-    with Adam's step lengths. The ascent starts from grey with a little noise. If the gradient there
-    is zero for every pixel (a dead ReLU), it starts again from stronger noise.
+    with Adam's step lengths. The ascent starts from grey with a little noise, or from a given
+    image. If the gradient there is zero for every pixel (a dead ReLU), it starts again with
+    stronger noise.
 
     The model runs in eval mode and is left as it was, as is torch's own random state. On one
     machine, with the same number of threads, the same call gives the same image, bit for bit.
 
     Args:
-        model: Any network that takes images (1, C, H, W).
-        objective: What to maximise: `channel`, `neuron`, `logit`, `measure`, or a sum of them.
-        size: Side of the image in pixels, or (height, width).
+        model: Any network that takes images (N, C, H, W).
+        objective: What to maximise: `channel`, `neuron`, `logit`, `measure`, `diversity`, or a sum
+            of them.
+        size: Side of the image in pixels, or (height, width); 128 unless `image` is given.
         steps: Steps of the ascent.
         parametrization: "fourier" changes waves, coarse ones more than fine ones; "pixels" changes
             each pixel independently.
         priors: What images to prefer; `Priors()` is no preference.
         rate: Adam's learning rate.
-        channels: Channels of the image.
+        channels: Channels of the image; 3 unless `image` is given.
         preprocess: A differentiable function from images with values from 0 to 1 to the model's
             input. By default a network of `cnnref.nn.pretrained` gets its own normalisation, and
             any other model the values unchanged.
+        image: What to start from: values from 0 to 1, (C, H, W) or (N, C, H, W). Black and white
+            are replaced by the nearest values that the logistic function can reach. One image for a
+            batch is repeated, each time with a little noise.
+        batch: Number of images, with an objective for all of them, such as `diversity`; None is
+            one image, returned without an axis for the batch. Each is moved on its own.
         seed: Determines the noise and the movements.
         restarts: How many times to start again.
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument is of the wrong kind, or the model cannot be called with images
+            alone.
         ValueError: If a number is out of range; if the model has no such layer, channel, class or
-            position, or the layer does not run; if no start has a gradient.
+            position; if its layers take signals or volumes; if no start has a gradient.
+        RuntimeError: If a layer does not run.
         FloatingPointError: If the objective is not finite.
 
     Examples:
@@ -123,20 +137,32 @@ def visualize(
         raise TypeError(
             f"`objective` ({objective!r}) must be an Objective, such as `channel(layer, index)`"
         )
-    shape = as_pair(size, "size", 1)
-    count, depth = as_int(steps, "steps", 1), as_int(channels, "channels", 1)
-    tries = as_int(restarts, "restarts", 0) + 1
+    given = None if image is None else _in_range(_as_images(image))
+    shape, depth, number = _shape(size, channels, batch, given)
+    several = batch is not None or (image is not None and image.ndim == 4)
+    count, tries = as_int(steps, "steps", 1), as_int(restarts, "restarts", 0) + 1
     if not 0 < rate < math.inf:
         raise ValueError(f"`rate` ({rate!r}) must be positive and finite")
     generator = torch.Generator().manual_seed(as_int(seed, "seed", 0))
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
+    if preprocess is None:
+        _refuse_signals(model)
+    refuse_other_inputs(model)
+    # Images that are the same, and moved in the same way, would stay the same.
+    spread = _SPREAD if given is None or len(given) < number else 0.0
 
-    with restored(model), torch.enable_grad(), tapped(model, objective.taps) as read:
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        restored(model),
+        tapped(model, objective.taps) as read,
+    ):
         model.eval()
 
-        def evaluate(image: Tensor) -> Tensor:
-            value = objective.value(read(prepare(image.to(first.dtype))))
+        def evaluate(images: Tensor) -> Tensor:
+            images = images.to(first.dtype)
+            value = objective.value(read(prepare(images), images))
             if not torch.isfinite(value):
                 raise FloatingPointError(
                     f"the objective is {value.item()}; a smaller `rate` ({rate}) may help"
@@ -144,9 +170,11 @@ def visualize(
             return value
 
         for attempt in range(tries):
+            noise = _SPREAD * 2**attempt if attempt else spread
             parameters = make_parameters(
-                parametrization, shape, depth, _SPREAD * 2**attempt, generator, first.device
-            )
+                parametrization, shape, depth, noise, generator, first.device,
+                batch=number, images=given,
+            )  # fmt: skip
             start = evaluate(parameters.image())
             if _gradient(start, parameters, objective.taps).any():
                 break
@@ -166,9 +194,10 @@ def visualize(
             optimizer.step()
             if priors.blur or priors.decay:
                 parameters.regularize(priors)
-        image = parameters.image().detach()
-        reached = evaluate(image).item()
-    return Visualization(image[0].cpu(), tuple(history), reached, start.item(), attempt)
+        made = parameters.image().detach()
+        reached = evaluate(made).item()
+    images = made.cpu() if several else made[0].cpu()
+    return Visualization(images, tuple(history), reached, start.item(), attempt)
 
 
 def response(
@@ -183,12 +212,15 @@ def response(
     Args:
         model: As for `visualize`.
         objective: As for `visualize`.
-        image: Values from 0 to 1, (C, H, W) or (1, C, H, W).
+        image: Values from 0 to 1, (C, H, W), or a batch, (N, C, H, W).
         preprocess: As for `visualize`.
 
     Raises:
+        TypeError: If an argument is of the wrong kind, or the model cannot be called with images
+            alone.
         ValueError: If the image has another shape; if the model has no such layer, channel, class
-            or position, or the layer does not run.
+            or position.
+        RuntimeError: If a layer does not run.
 
     Examples:
         >>> from cnnref.nn.feature_visualization import channel
@@ -197,16 +229,70 @@ def response(
         >>> response(model, channel("1", 2), found.image) == found.value
         True
     """
-    batch = image if image.ndim == 4 else image[None]
-    if batch.ndim != 4 or len(batch) != 1:
-        raise ValueError(
-            f"`image` has shape {tuple(image.shape)}; it must be (C, H, W) or (1, C, H, W)"
-        )
+    images = _as_images(image)
+    if preprocess is None and isinstance(model, ImageNetwork):
+        images = _in_range(images)
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
+    refuse_other_inputs(model)
     with restored(model), torch.no_grad(), tapped(model, objective.taps) as read:
         model.eval()
-        return objective.value(read(prepare(batch.to(first)))).item()
+        # A copy, since the network may overwrite its input.
+        images = images.to(first, copy=True)
+        return objective.value(read(prepare(images), images)).item()
+
+
+def _as_images(image: object) -> Tensor:
+    if not isinstance(image, Tensor):
+        raise TypeError(f"`image` is a {type(image).__name__}; it must be a torch.Tensor")
+    if image.ndim not in (3, 4) or 0 in image.shape:
+        raise ValueError(
+            f"`image` has shape {tuple(image.shape)}; it must be (C, H, W) or (N, C, H, W)"
+        )
+    if not image.is_floating_point():
+        raise TypeError(f"`image` has dtype {image.dtype}; it must hold floats from 0 to 1")
+    return image.detach() if image.ndim == 4 else image.detach()[None]
+
+
+def _in_range(image: Tensor) -> Tensor:
+    low, high = image.aminmax()
+    # Interpolation can take an image just outside.
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+        raise ValueError(
+            f"`image` ranges from {low:.3g} to {high:.3g}; its values must lie between 0 and 1"
+        )
+    return image
+
+
+def _shape(
+    size: int | tuple[int, int] | None,
+    channels: int | None,
+    batch: int | None,
+    given: Tensor | None,
+) -> tuple[tuple[int, int], int, int]:
+    """Return the size, the channels and the number of images, which a given image determines."""
+    if given is None:
+        shape = as_pair(128 if size is None else size, "size", 1)
+        depth = as_int(3 if channels is None else channels, "channels", 1)
+        return shape, depth, as_int(1 if batch is None else batch, "batch", 1)
+    number, depth, *sides = given.shape
+    shape = (sides[0], sides[1])
+    if size is not None and as_pair(size, "size", 1) != shape:
+        raise ValueError(f"`size` ({size}) must be None, or that of `image`, {shape}")
+    if channels is not None and as_int(channels, "channels", 1) != depth:
+        raise ValueError(f"`channels` ({channels}) must be None, or that of `image`, {depth}")
+    if batch is not None and as_int(batch, "batch", 1) != number and number > 1:
+        raise ValueError(f"`batch` ({batch}) must be None, or that of `image`, {number}")
+    return shape, depth, number if batch is None else batch
+
+
+def _refuse_signals(model: nn.Module) -> None:
+    kinds = {type(one).__name__ for one in model.modules() if isinstance(one, _CONVOLUTIONS)}
+    if kinds and not any(isinstance(one, nn.Conv2d) for one in model.modules()):
+        raise ValueError(
+            f"`model` has layers of the kind {kinds.pop()} and none of the kind Conv2d, but the "
+            "images are (N, C, H, W); pass a `preprocess` that makes its input of them"
+        )
 
 
 def _gradient(value: Tensor, parameters: ImageParameters, taps: tuple[Tap, ...]) -> Tensor:
