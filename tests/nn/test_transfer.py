@@ -198,12 +198,12 @@ def test_replace_head_keeps_the_settings_of_a_convolution():
     assert new.bias is None
 
 
-def test_replace_head_looks_in_the_classifier_first():
+def test_the_head_is_the_layer_whose_output_is_returned():
     model = Small()
     model.auxiliary = nn.Linear(6, 8)  # registered last, and no head
     new = replace_head(model, 2)
     assert model.classifier[1] is new
-    assert head_of(model) is model.classifier
+    assert head_of(model) is new
 
 
 def test_replace_head_with_a_classifier_that_is_the_layer():
@@ -240,10 +240,10 @@ def test_a_replaced_head_keeps_the_mode():
 @pytest.mark.parametrize(
     ("model", "classes", "error", "words"),
     [
-        (Small(), 0, ValueError, "`num_classes` \\(0\\)"),
-        (Small(), 2.0, TypeError, "`num_classes`"),
+        (Small(), 0, ValueError, "`classes` \\(0\\)"),
+        (Small(), 2.0, TypeError, "`classes`"),
         (nn.Sequential(nn.ReLU()), 2, ValueError, "no linear layer"),
-        (nn.Linear(3, 2), 2, ValueError, "no linear layer"),
+        (nn.Linear(3, 2), 2, ValueError, "`model` is itself the head"),
         (nn.Sequential(nn.Conv2d(4, 4, 1, groups=2)), 2, ValueError, "`groups` \\(2\\)"),
     ],
 )
@@ -275,10 +275,13 @@ def test_unfreeze_top_of_nothing_opens_nothing(model):
 @pytest.mark.parametrize(
     ("model", "count", "error", "words"),
     [
-        (Small(), 4, ValueError, "`count` \\(4\\) must be at most 3, the number of children"),
-        (Small(), -1, ValueError, "`count` \\(-1\\)"),
-        (Small(), True, TypeError, "`count`"),
-        (nn.Linear(2, 2), 1, ValueError, "no module `features`"),
+        (Small(), 4, ValueError, "`top` \\(4\\) must be at most 3, the number of parts"),
+        (Small(), -1, ValueError, "`top` \\(-1\\)"),
+        (Small(), True, TypeError, "`top`"),
+        (Small(), 1.5, TypeError, "`top` contains 1.5"),
+        (Small(), "features.7", ValueError, "`top` \\('features.7'\\) must be the name"),
+        (Small(), "features.0.2", ValueError, "`top` \\('features.0.2'\\) must have parameters"),
+        (nn.Linear(2, 2), 1, ValueError, "`top` \\(1\\) must be at most 0"),
     ],
 )
 def test_unfreeze_top_refuses(model, count, error, words):
@@ -448,7 +451,7 @@ def test_features_kept_from_the_base_change_nothing(model, data):
     once = len(runs)
     anew = fine_tune(twin, data, data, augment=lambda images, _: images, **settings)
     handle.remove()
-    assert once == 3  # one image to count the outputs, then the training and the validation set
+    assert once == 3  # one image to find the head, then the training and the validation set
     assert [epoch.train_loss for epoch in kept.epochs] == pytest.approx(
         [epoch.train_loss for epoch in anew.epochs], rel=1e-4
     )
@@ -540,7 +543,7 @@ def test_progress_is_shown_on_demand(model, data, capsys):
         (dict(head_epochs=-1), ValueError, "`head_epochs` \\(-1\\)"),
         (dict(head_epochs=0, top_epochs=0), ValueError, "both 0"),
         (dict(top=0), ValueError, "`top` \\(0\\) must be at least 1"),
-        (dict(top=4), ValueError, "`count` \\(4\\)"),
+        (dict(top=4), ValueError, "`top` \\(4\\) must be at most 3"),
         (dict(head_rate=0), ValueError, "`head_rate`"),
         (dict(base_rate=float("inf")), ValueError, "`base_rate`"),
         (dict(batch_size=0), ValueError, "`batch_size`"),

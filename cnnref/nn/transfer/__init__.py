@@ -1,15 +1,17 @@
 """Use a trained network for another task: a new head, freezing, and two-phase training.
 
-A model here is any ``torch.nn.Module``. Its module `classifier` is its *head*, and the rest is the
-*base*; without a `classifier`, the head is its last linear layer or convolution. `unfreeze_top`
-counts the children of its module `features`.
+A model here is any ``torch.nn.Module``. Its *head* is the layer whose output it returns, and the
+rest is the *base*. Where the head cannot be told, name it: ``head="classifier.6"``. Layers are
+given everywhere as dotted names, modules or predicates of (name, module); the top of the base also
+as a count of its last parts.
 """
 
 from __future__ import annotations
 
-from cnnref.nn.transfer._fine_tuning import Epoch, History, accuracy, fine_tune
-from cnnref.nn.transfer._freezing import freeze, unfreeze
-from cnnref.nn.transfer._heads import head_of, parameter_groups, replace_head, unfreeze_top
+from cnnref.nn.transfer._fine_tuning import accuracy, fine_tune
+from cnnref.nn.transfer._freezing import freeze, unfreeze, unfreeze_top
+from cnnref.nn.transfer._heads import head_of, parameter_groups, replace_head
+from cnnref.nn.transfer._history import Epoch, History
 
 __all__ = [
     "Epoch",

@@ -2,323 +2,413 @@
 
 from __future__ import annotations
 
-import copy
+import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
 from tqdm import tqdm
 
 from cnnref._checks import as_int
+from cnnref.nn._hooks import Found, Layers, eager
 from cnnref.nn._state import restored
+from cnnref.nn.transfer._checkpoints import Checkpoint
+from cnnref.nn.transfer._data import Batch, Batches, Data, Examples, Loss, LossFunction, as_data
+from cnnref.nn.transfer._flow import plain, ran, weighted
 from cnnref.nn.transfer._freezing import freeze, unfreeze
-from cnnref.nn.transfer._heads import as_rate, head_of, parameter_groups, unfreeze_top
+from cnnref.nn.transfer._heads import as_rate, changeable, chosen_heads, parameter_groups
+from cnnref.nn.transfer._history import Epoch, History
+from cnnref.nn.transfer._phases import (
+    Augment,
+    Run,
+    Schedule,
+    Step,
+    as_factor,
+    evaluate,
+    forward_all,
+)
+from cnnref.nn.transfer._tops import Top, chosen_tops
 
-__all__ = ["Epoch", "History", "accuracy", "fine_tune"]
+__all__ = ["accuracy", "fine_tune"]
 
-Examples = tuple[Tensor, Tensor]
-Augment = Callable[[Tensor, torch.Generator], Tensor]
+Labels: TypeAlias = Tensor | npt.ArrayLike
+Given: TypeAlias = tuple[Any, Labels] | Iterable[tuple[Any, Labels]]
 
-# Inputs in one forward pass without gradients.
-_AT_ONCE = 64
+# Steps of half precision round small changes of a weight to none.
+_HALF = (torch.float16, torch.bfloat16)
 
 
-def accuracy(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
+def accuracy(model: nn.Module, inputs: Any, labels: Labels | None = None) -> float:
     """Return the share of inputs whose largest output is that of their label.
 
-    The model runs in eval mode and without gradients, and is left as it was.
+    The model runs in eval mode and without gradients, on its own device, and is left as it was.
 
     Args:
-        model: The network; its output is (N, classes).
-        inputs: Its inputs, (N, ...).
-        labels: The classes, int64, (N,).
+        model: The network; its output is (N, classes), or (N, classes, ...) for maps.
+        inputs: Its inputs, (N, ...), a tuple of them if it takes several, or an iterable of
+            batches (inputs, labels), such as a DataLoader.
+        labels: The classes, integers of any dtype, (N,) or (N, ...); or probabilities of the shape
+            of the output, whose largest one counts. None if `inputs` is an iterable of batches.
 
     Raises:
-        TypeError: If the labels are not int64.
+        TypeError: If the labels are of the wrong kind.
         ValueError: If there is no input, the numbers of inputs and labels differ, or a label is
             not a class of the model.
 
     Examples:
-        >>> accuracy(nn.Identity(), torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
+        >>> accuracy(nn.Identity(), torch.tensor([[2.0, 1.0], [0.0, 3.0]]), [0, 0])
         0.5
     """
-    images, classes = _examples((inputs, labels), "inputs")
-    with restored(model):
-        return _evaluate(model.eval(), images, classes)[1]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training set.
-
-    Attributes:
-        phase: "head" (the base frozen) or "top" (the top of the base trains too).
-        train_loss: Mean cross-entropy of the batches, each before its step.
-        validation_loss: Mean cross-entropy on the validation set, after the epoch.
-        validation_accuracy: Share of the validation set that is classified correctly.
-    """
-
-    phase: Literal["head", "top"]
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-
-
-@dataclass(frozen=True)
-class History:
-    """What `fine_tune` did.
-
-    Attributes:
-        epochs: Every epoch, in order.
-        best: Index in `epochs` of the lowest validation loss.
-        restored: Whether the model ended with the weights of that epoch (`patience` given) rather
-            than with the last ones.
-    """
-
-    epochs: tuple[Epoch, ...]
-    best: int
-    restored: bool
+    data = as_data(inputs if labels is None else (inputs, labels), "inputs")
+    with restored(model), eager():
+        return evaluate(model.eval(), data, Loss(None))[1]
 
 
 def fine_tune(
     model: nn.Module,
-    train: Examples,
-    validation: Examples,
+    train: Given,
+    validation: Given,
     *,
     head_epochs: int,
     top_epochs: int,
-    top: int,
+    top: Top,
     head_rate: float,
     base_rate: float,
     batch_size: int = 16,
     seed: int = 0,
+    head: Layers | None = None,
+    loss: LossFunction | None = None,
+    weight_decay: float = 0.0,
+    schedule: Schedule | None = None,
+    max_norm: float | None = None,
     augment: Augment | None = None,
     patience: int | None = None,
+    on_epoch: Callable[[Epoch], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> History:
-    """Train a model's head, then its head and the top of its base together.
+    r"""Train a model's head, then its head and the top of its base together.
 
-    First phase, "head": everything but the head (`head_of`) is frozen and in eval mode. Without
-    `augment` the output of the base is then the same at every epoch, so it is computed once.
-    Second phase, "top": the last `top` children of ``model.features`` train too, at `base_rate`,
-    with a new optimiser; their batch norm statistics stay fixed (`unfreeze_top`). What does not
-    train is in eval mode throughout. The optimiser is Adam, the loss cross-entropy.
+    First phase, "head": everything but the head is frozen and in eval mode. If the examples are
+    tensors and there is no `augment`, the output of the base is then the same at every epoch, so it
+    is computed once. Second phase, "top": the parts of the base that `top` names train too, at
+    `base_rate`, with a new optimiser; their batch norm statistics stay fixed. What does not train
+    is in eval mode throughout, the model itself included, so that auxiliary heads are off.
+
+    The optimiser is AdamW (Adam, without `weight_decay`). With the learning rate $r$ of a
+    parameter's group, a factor $f$ from `schedule` and the weight decay $\lambda$, its step is
+    $w \leftarrow (1 - f r \lambda)\, w - f r \cdot \hat m / (\sqrt{\hat v} + \epsilon)$.
 
     Afterwards every layer has the mode and every parameter the ``requires_grad`` it had before, and
     no gradient is left. The random numbers (shuffling, dropout, `augment`) come from `seed`, and
     torch's own generators are left as they were: on one machine, with the same number of threads,
-    the same call gives the same weights, bit for bit.
+    the same call gives the same weights, bit for bit. The model trains on the device it is on, and
+    uncompiled if it was compiled.
+
+    Everything is checked before the first step, but for labels that a loader yields later: they are
+    checked as they come, and if one is refused in the first epoch, the model gets back the weights
+    it had. A call that raises TypeError or ValueError so leaves the model unchanged.
 
     Args:
-        model: A network whose output is (N, classes), with as many outputs as there are classes
-            (`replace_head`). It is trained in place.
-        train: Inputs as the model takes them (preprocessed), and their labels.
+        model: A network. Its output is (N, classes), with as many outputs as there are classes
+            (`replace_head`), or (N, classes, ...) for maps. It is trained in place.
+        train: Inputs as the model takes them (preprocessed), (N, ...), and their labels; or any
+            iterable of such batches that can be iterated over again, such as a DataLoader. Several
+            inputs are a tuple. Labels are integers of any dtype, (N,), or for maps (N, ...); or
+            probabilities of the shape of the output.
         validation: The same for the examples evaluated after each epoch, which never train.
         head_epochs: Epochs of the first phase; 0 leaves it out.
         top_epochs: Epochs of the second phase; 0 leaves it out.
-        top: Number of children of ``model.features`` that train in the second phase.
+        top: What trains in the second phase besides the head: a count of the last parts before
+            the head (see `unfreeze_top`), or layers: dotted names, modules, predicates.
         head_rate: Learning rate of the head, in both phases.
         base_rate: Learning rate of the unfrozen part of the base.
-        batch_size: Examples per step.
+        batch_size: Examples per step, if `train` holds tensors.
         seed: Determines everything that is random.
-        augment: Called on each training batch, with a generator; returns a batch of the same shape.
+        head: The layer or layers of the head: dotted names, modules or predicates of
+            (name, module). None finds the layer whose output the model returns, by running it.
+            Dropout right before the head trains with it.
+        loss: A function of the output and the labels, which may then be of any kind, that returns
+            the batch's mean as one number; None is cross-entropy.
+        weight_decay: Share of every weight that a step with learning rate 1 would take off.
+        schedule: A function of the share of the phase that is done (0 at the first step, below 1
+            at the last one) that returns a factor for both rates. If a loader does not know its
+            length, the share only grows from epoch to epoch.
+        max_norm: Longer gradients (Euclidean norm over all that trains) are shortened to this.
+        augment: Called on each training batch as ``augment(inputs, generator)``, returns inputs;
+            or as ``augment(inputs, labels, generator)``, returns both, as
+            `cnnref.nn.augmentation.mixup` does.
         patience: A phase ends after this many epochs in a row without a lower validation loss, and
             each phase ends with the weights of the lowest one so far. The validation set has then
             chosen the weights, so measure the result on a third set. None: every epoch is run and
             the last weights stay.
+        on_epoch: Called after each epoch with its `Epoch`; the model is then in eval mode.
+        checkpoint: A file, written after each epoch. If it exists, the run goes on after its last
+            epoch, and ends as if it had never been interrupted (as far as everything random comes
+            from torch).
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
-        TypeError: If a count is not an integer, or labels are not int64.
-        ValueError: If a count or rate is out of range, both numbers of epochs are 0, examples and
-            labels do not match, or a label is not a class of the model.
+        TypeError: If an argument is of the wrong kind, or the model is scripted or exported.
+        ValueError: If a number is out of range, both numbers of epochs are 0, examples and labels
+            do not match, a label is not a class of the model, the head cannot be told or shares its
+            weights, `top` does not exist, what trains is in half precision or has no values, or
+            the checkpoint belongs to another run.
         FloatingPointError: If the loss is not finite.
 
     Examples:
         >>> model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
         >>> points = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
-        >>> data = points, torch.tensor([0, 1, 0, 1])
+        >>> data = points, [0, 1, 0, 1]
         >>> before = model[0].weight.clone()
         >>> history = fine_tune(model, data, data, head_epochs=40, top_epochs=0, top=0,
         ...                     head_rate=0.1, base_rate=0.01, progress=False)
-        >>> len(history.epochs), torch.equal(model[0].weight, before)
-        (40, True)
+        >>> len(history.epochs), history.head, torch.equal(model[0].weight, before)
+        (40, ('2',), True)
 
     Source:
         Kumar and others, *Fine-tuning can distort pretrained features and underperform
-        out-of-distribution*, arXiv:2202.10054 (the head first, then everything).
+        out-of-distribution*, arXiv:2202.10054 (the head first, then everything); Loshchilov and
+        Hutter, *Decoupled weight decay regularization*, arXiv:1711.05101 (AdamW).
     """
-    epochs = {
-        "head": as_int(head_epochs, "head_epochs", 0),
-        "top": as_int(top_epochs, "top_epochs", 0),
-    }
-    if not any(epochs.values()):
+    counts = as_int(head_epochs, "head_epochs", 0), as_int(top_epochs, "top_epochs", 0)
+    if not any(counts):
         raise ValueError("`head_epochs` and `top_epochs` are both 0; one must be at least 1")
-    opened = as_int(top, "top", 1 if epochs["top"] else 0)
-    rates = as_rate(head_rate, "head_rate"), as_rate(base_rate, "base_rate")
-    run = _Run(
-        model,
+    step = Step(
+        rates=(as_rate(head_rate, "head_rate"), as_rate(base_rate, "base_rate")),
+        loss=Loss(loss),
         size=as_int(batch_size, "batch_size", 1),
-        generator=torch.Generator().manual_seed(as_int(seed, "seed", 0)),
+        weight_decay=_as_decay(weight_decay),
+        schedule=schedule,
+        max_norm=None if max_norm is None else as_rate(max_norm, "max_norm"),
         augment=augment,
-        patience=None if patience is None else as_int(patience, "patience", 1),
+        relabels=augment is not None and _takes_labels(augment),
     )
-    learn, check = _examples(train, "train"), _examples(validation, "validation")
-    head = head_of(model)
-    bar = tqdm(total=sum(epochs.values()), unit="epoch", disable=not progress)
-    with bar, restored(model, trained=True):
-        torch.manual_seed(seed)
-        freeze(model).eval()
-        unfreeze(head)
-        _check_labels(model, learn, check)
-        if epochs["head"]:
-            net, sets = model, (learn, check)
-            if augment is None:
-                net, sets = _from_features(model, head, learn, check)
-            run.phase("head", epochs["head"], [head], net, sets, rates, bar)
-        if epochs["top"]:
-            trained = [head, *unfreeze_top(model, opened)]
-            run.phase("top", epochs["top"], trained, model, (learn, check), rates, bar)
-    return History(tuple(run.epochs), run.best, run.patience is not None)
+    start = as_int(seed, "seed", 0)
+    waits = None if patience is None else as_int(patience, "patience", 1)
+    net = changeable(model)
+    free = not step.loss.classifies
+    sets = as_data(train, "train", free=free), as_data(validation, "validation", free=free)
+    _check_functions(schedule, on_epoch)
+
+    heads, tops = _checked(model, sets, step, head, top, minimum=1 if counts[1] else 0)
+    kept = Checkpoint(
+        None if checkpoint is None else Path(checkpoint),
+        {
+            "head_epochs": counts[0], "top_epochs": counts[1], "head": [one.name for one in heads],
+            "top": [one.name for one in tops], "rates": list(step.rates), "seed": start,
+            "batch_size": step.size, "weight_decay": step.weight_decay, "max_norm": step.max_norm,
+            "patience": waits,
+        },
+    )  # fmt: skip
+    interrupted = kept.read()
+    own = torch.Generator().manual_seed(start)
+    loaders = [one for data in sets if isinstance(data, Batches) for one in data.generators()]
+    run = Run(net, step, own, waits, kept, on_epoch, [own, *loaders], interrupted=interrupted)
+    parts = [one.module for one in heads], [one.module for one in tops]
+    before = _values([*parts[0], *parts[1]])
+    bar = tqdm(total=sum(counts), unit="epoch", disable=not progress)
+    with bar, restored(net, trained=True), eager():
+        torch.manual_seed(start)
+        try:
+            _train(model, run, counts, (heads, tops), sets, bar)
+        except (TypeError, ValueError):
+            # What a loader yields is known only when it comes.
+            if not run.epochs:
+                _put_back(before)
+            raise
+    return History(
+        tuple(run.epochs),
+        run.best,
+        waits is not None,
+        tuple(one.name for one in heads),
+        tuple(one.name for one in tops) if counts[1] else (),
+    )
 
 
-@dataclass
-class _Run:
-    """State that one epoch passes to the next, and the first phase to the second."""
+def _train(
+    model: nn.Module,
+    run: Run,
+    counts: tuple[int, int],
+    chosen: tuple[list[Found], list[Found]],
+    sets: tuple[Data, Data],
+    bar: tqdm[Any],
+) -> None:
+    """Run the two phases."""
+    net = run.model
+    heads, tops = chosen
+    modules = [one.module for one in heads]
+    freeze(net).eval()
+    for module in modules:
+        unfreeze(module)
+    awake = _with_dropout(net, heads)
+    if counts[0]:
+        target, data = model, sets
+        if run.step.augment is None:
+            target, data = _from_features(model, awake, sets)
+        groups = parameter_groups(net, *run.step.rates, head=modules)
+        run.phase("head", counts[0], awake, target, data, groups, bar)
+    if counts[1]:
+        for one in tops:
+            unfreeze(one.module, statistics=False)
+        groups = parameter_groups(net, *run.step.rates, head=modules)
+        # The model itself stays in eval mode: in train mode it may return auxiliary outputs.
+        top = [part for one in tops for part in _parts(net, one.module)]
+        run.phase("top", counts[1], [*awake, *top], model, sets, groups, bar)
 
-    model: nn.Module
-    size: int
-    generator: torch.Generator
-    augment: Augment | None
-    patience: int | None
-    epochs: list[Epoch] = field(default_factory=list)
-    best: int = -1
-    lowest: float = math.inf
-    weights: dict[str, Any] = field(default_factory=dict)
 
-    def phase(
-        self,
-        name: Literal["head", "top"],
-        count: int,
-        trained: list[nn.Module],
-        net: nn.Module,
-        sets: tuple[Examples, Examples],
-        rates: tuple[float, float],
-        bar: tqdm[Any],
-    ) -> None:
-        """Train for `count` epochs, or until patience runs out."""
-        # Created after the freezing, since only parameters that train belong in the optimiser.
-        optimizer = torch.optim.Adam(parameter_groups(self.model, *rates))
-        learn, check = sets
-        waited = 0
-        for done in range(1, count + 1):
-            self.model.eval()
-            for part in trained:
-                part.train()
-            loss = self._pass(net, optimizer, *learn)
-            self.model.eval()
-            validation_loss, share = _evaluate(net, *check)
-            if not math.isfinite(loss + validation_loss):
-                raise FloatingPointError(
-                    f"epoch {len(self.epochs) + 1} (phase {name!r}): the loss is not finite; "
-                    f"lower `head_rate` ({rates[0]}) or `base_rate` ({rates[1]})"
-                )
-            self.epochs.append(Epoch(name, loss, validation_loss, share))
-            bar.set_postfix(phase=name, loss=f"{loss:.3f}", accuracy=f"{share:.3f}", refresh=False)
-            bar.update()
-            waited += 1
-            if validation_loss < self.lowest:
-                waited = 0
-                self.lowest, self.best = validation_loss, len(self.epochs) - 1
-                if self.patience is not None:
-                    self.weights = copy.deepcopy(self.model.state_dict())
-            if waited == self.patience:
-                bar.total -= count - done
-                break
-        if self.patience is not None:
-            self.model.load_state_dict(self.weights)
+def _parts(net: nn.Module, module: nn.Module) -> list[nn.Module]:
+    return list(net.children()) if module is net else [module]
 
-    def _pass(
-        self, net: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor
-    ) -> float:
-        """Take a step per batch, in random order, and return the mean loss before the steps."""
-        total = 0.0
-        order = torch.randperm(len(inputs), generator=self.generator)
-        for rows in torch.split(order, self.size):
-            images = inputs[rows]
-            if self.augment is not None:
-                images = self.augment(images, self.generator)
-            loss = functional.cross_entropy(net(images), labels[rows])
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += loss.item() * len(rows)
-        return total / len(inputs)
+
+def _with_dropout(net: nn.Module, heads: Sequence[Found]) -> list[nn.Module]:
+    """Return the modules that are in train mode with the head: it, and dropout around it.
+
+    They are the largest module below the model whose parameters are all the head's, or in a
+    Sequential the dropout before the head and what follows it.
+    """
+    awake: list[nn.Module] = []
+    inside = {parameter for one in heads for parameter in one.module.parameters()}
+    for one in heads:
+        path, module = one.name, one.module
+        parent = path.rpartition(".")[0]
+        while parent and inside.issuperset(net.get_submodule(parent).parameters()):
+            path, parent = parent, parent.rpartition(".")[0]
+            module = net.get_submodule(path)
+        around = net.get_submodule(parent)
+        if isinstance(around, nn.Sequential) and path:
+            layers = list(around)
+            first = last = layers.index(module)
+            while first and isinstance(layers[first - 1], _DropoutNd):
+                first -= 1
+            while last + 1 < len(layers) and not weighted(layers[last + 1]):
+                last += 1
+            awake += layers[first : last + 1]
+        else:
+            awake.append(module)
+    return awake
 
 
 def _from_features(
-    model: nn.Module, head: nn.Module, learn: Examples, check: Examples
-) -> tuple[nn.Module, tuple[Examples, Examples]]:
+    model: nn.Module, awake: list[nn.Module], sets: tuple[Data, Data]
+) -> tuple[nn.Module, tuple[Data, Data]]:
     """Return the head and its inputs from the frozen base, so that the base runs only once.
 
-    If the model does anything with the head's output but return it, return the model itself.
+    If the model does anything with the head's output but return it, or the examples come from a
+    loader, which may change them, return the model itself.
     """
-    sets = []
-    for inputs, labels in (learn, check):
+    net = awake[0] if len(awake) == 1 else nn.Sequential(*awake)
+    found: list[Data] = []
+    for data in sets:
+        if not isinstance(data, Examples):
+            return model, sets
         caught: list[Tensor] = []
-        with head.register_forward_pre_hook(lambda _, args, kept=caught: kept.append(args[0])):
-            outputs = _forward(model, inputs)
-        features = torch.cat(caught)
-        if len(features) != len(inputs) or not torch.equal(_forward(head, features), outputs):
-            return model, (learn, check)
-        sets.append((features, labels))
-    return head, (sets[0], sets[1])
+
+        def keep(_: nn.Module, args: tuple[Any, ...], caught: list[Tensor] = caught) -> None:
+            # A copy, since an activation may overwrite its input.
+            caught.append(args[0].clone())
+
+        with awake[0].register_forward_pre_hook(keep):
+            outputs = forward_all(model, data.batch)
+        features = torch.cat(caught) if caught else outputs
+        if len(features) != len(data.batch):
+            return model, sets
+        batch = Batch((features,), data.batch.labels)
+        if not torch.equal(forward_all(net, batch), outputs):
+            return model, sets
+        found.append(replace(data, batch=batch))
+    return net, (found[0], found[1])
 
 
-def _forward(net: nn.Module, inputs: Tensor) -> Tensor:
+# --- Checks before the first step
+
+
+def _checked(
+    model: nn.Module,
+    sets: tuple[Data, Data],
+    step: Step,
+    head: Layers | None,
+    top: Top,
+    minimum: int,
+) -> tuple[list[Found], list[Found]]:
+    """Return the head and the top, after everything that can be refused has been looked at."""
+    net = plain(model)
+    for name, parameter in net.named_parameters():
+        if parameter.is_meta:
+            raise ValueError(f"`model` has no values: {name!r} is on the meta device")
+        if parameter.is_inference():
+            raise ValueError(
+                f"`model` was made in inference mode, so {name!r} cannot be trained; pass "
+                "`copy.deepcopy(model)`, made outside inference mode"
+            )
+    example = sets[0].first()
+    device = next((one.device for one in net.parameters()), None)
+    flow, output = ran(net, example.to(device).inputs)
+    for data in sets:
+        for batch in (data.first(), *data.known()):
+            step.loss.check(batch.labels, output, data.name)
+    heads = chosen_heads(net, head, flow)
+    tops = chosen_tops(net, top, heads, flow, minimum=minimum)
+    if step.schedule is not None:
+        as_factor(step.schedule(0.0))
+    for one in (*heads, *tops):
+        for name, parameter in one.module.named_parameters():
+            if parameter.dtype in _HALF:
+                raise ValueError(
+                    f"`model` has {one.name + '.' + name!r} in {parameter.dtype}, in which small "
+                    "steps are rounded away; train it in float32: `model.float()`"
+                )
+    return heads, tops
+
+
+def _check_functions(schedule: object, on_epoch: object) -> None:
+    for name, function in (("schedule", schedule), ("on_epoch", on_epoch)):
+        if function is not None and not callable(function):
+            raise TypeError(f"`{name}` ({function!r}) must be a function")
+
+
+def _takes_labels(augment: Augment) -> bool:
+    """Return whether `augment` takes (inputs, labels, generator), not (inputs, generator)."""
+    if not callable(augment):
+        raise TypeError(f"`augment` ({augment!r}) must be a function")
+    try:
+        parameters = inspect.signature(augment).parameters.values()
+    except ValueError:  # Some built-in functions have no signature.
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [one for one in parameters if one.kind in positional and one.default is one.empty]
+    flexible = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    if len(required) not in (2, 3) and not flexible:
+        raise TypeError(
+            f"`augment` takes {len(required)} arguments; it must take (inputs, generator) or "
+            "(inputs, labels, generator)"
+        )
+    return len(required) == 3
+
+
+def _as_decay(value: float) -> float:
+    if isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"`weight_decay` ({value!r}) must be a finite number from 0 up")
+    return float(value)
+
+
+def _values(modules: Iterable[nn.Module]) -> list[tuple[Tensor, Tensor]]:
+    """Return the tensors that training may change, each with a copy."""
+    return [
+        (tensor, tensor.detach().clone())
+        for module in modules
+        for tensor in (*module.parameters(), *module.buffers())
+    ]
+
+
+def _put_back(values: Iterable[tuple[Tensor, Tensor]]) -> None:
     with torch.no_grad():
-        return torch.cat([net(images) for images in torch.split(inputs, _AT_ONCE)])
-
-
-def _evaluate(net: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the mean cross-entropy and the share classified correctly, in the mode of `net`."""
-    outputs = _forward(net, inputs)
-    _check_range(labels, outputs, "labels")
-    share = (outputs.argmax(dim=1) == labels).double().mean().item()
-    return functional.cross_entropy(outputs, labels).item(), share
-
-
-def _check_labels(model: nn.Module, learn: Examples, check: Examples) -> None:
-    """Refuse labels that are no class of the model before any training."""
-    outputs = _forward(model, learn[0][:1])
-    _check_range(learn[1], outputs, "train")
-    _check_range(check[1], outputs, "validation")
-
-
-def _check_range(labels: Tensor, outputs: Tensor, name: str) -> None:
-    if outputs.ndim != 2:
-        raise ValueError(
-            f"`model` outputs shape {tuple(outputs.shape)}; it must output (N, classes)"
-        )
-    low, high, classes = int(labels.min()), int(labels.max()), outputs.shape[1]
-    if low < 0 or high >= classes:
-        raise ValueError(
-            f"`{name}` has labels from {low} to {high}; they must be from 0 to {classes - 1}: "
-            f"`model` has {classes} outputs"
-        )
-
-
-def _examples(pair: Examples, name: str) -> Examples:
-    inputs, labels = pair
-    if labels.dtype != torch.int64:
-        raise TypeError(f"`{name}` has labels of dtype {labels.dtype}; they must be torch.int64")
-    if labels.shape != inputs.shape[:1] or not len(labels):
-        raise ValueError(
-            f"`{name}` has {len(inputs)} inputs and labels of shape {tuple(labels.shape)}; it must "
-            "have one label per input, and at least one"
-        )
-    return inputs, labels
+        for tensor, copy in values:
+            tensor.copy_(copy)

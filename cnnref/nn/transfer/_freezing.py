@@ -1,12 +1,18 @@
-"""What may change while a network trains: its parameters, and the statistics of batch norm."""
+"""What may change while a network trains: its parameters, and the statistics of its layers."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Self
 
+import numpy as np
 from torch import nn
 
-__all__ = ["freeze", "unfreeze"]
+from cnnref.nn._hooks import Layer
+from cnnref.nn.transfer._heads import changeable, chosen_heads
+from cnnref.nn.transfer._tops import Top, chosen_tops
+
+__all__ = ["freeze", "unfreeze", "unfreeze_top"]
 
 
 class _Held(nn.Module):
@@ -20,11 +26,33 @@ class _Held(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Unpickling cannot find a class made at run time by its name.
-        return _new_held, (type(self).__mro__[2],), self.__dict__
+        return _new_held, (_free(type(self)),), self.__dict__
+
+
+class _HeldNorm(_Held):
+    """A frozen batch norm, which also refuses to be replaced by one that is not frozen."""
+
+    @property
+    def num_features(self) -> int:
+        # `convert_sync_batchnorm` makes a new layer, of torch's class, which the next `train()`
+        # would put in training mode. It asks the old layer for nothing that only it asks for.
+        if sys._getframe(1).f_code.co_name == "convert_sync_batchnorm":
+            raise ValueError(
+                "`module` has frozen batch norm, which `convert_sync_batchnorm` would unfreeze; "
+                "convert first and freeze then (frozen statistics need no synchronisation)"
+            )
+        return int(self.__dict__["num_features"])
 
 
 def _held(kind: type[nn.Module]) -> type[nn.Module]:
-    return type(f"Frozen{kind.__name__}", (_Held, kind), {"__doc__": kind.__doc__})
+    mixin = _HeldNorm if issubclass(kind, nn.modules.batchnorm._BatchNorm) else _Held
+    return type(f"Frozen{kind.__name__}", (mixin, kind), {"__doc__": kind.__doc__})
+
+
+def _free(held: type[nn.Module]) -> type[nn.Module]:
+    """Return the class of a held layer before it was frozen."""
+    kinds = (one for one in held.__mro__ if issubclass(one, nn.Module))
+    return next(one for one in kinds if not issubclass(one, _Held))
 
 
 def _new_held(kind: type[nn.Module]) -> nn.Module:
@@ -33,6 +61,16 @@ def _new_held(kind: type[nn.Module]) -> nn.Module:
 
 
 def _keeps_statistics(layer: nn.Module) -> bool:
+    """Return whether a forward pass in training mode may change a layer's buffers.
+
+    Batch norm keeps means and variances, spectral norm the vectors of its power iteration, and
+    layers of other libraries keep theirs under names of their own.
+    """
+    floats = any(one is not None and one.is_floating_point() for one in layer._buffers.values())
+    return floats and not any(True for _ in layer.children())
+
+
+def _normalizes(layer: nn.Module) -> bool:
     return getattr(layer, "running_mean", None) is not None
 
 
@@ -45,15 +83,22 @@ def freeze(module: nn.Module) -> nn.Module:
     $m \leftarrow (1 - \alpha)\, m + \alpha\, \mu$ with the batch's mean $\mu$ and the layer's
     ``momentum`` $\alpha$; no flag on parameters stops that. So layers with such statistics are put
     in eval mode, where they use them and do not change them. A later ``model.train()`` leaves them
-    in eval mode. ``print(model)`` shows them as ``FrozenBatchNorm2d``.
+    in eval mode. ``print(model)`` shows them as ``FrozenBatchNorm2d``. The same holds for every
+    other layer with floating-point buffers and no layers inside, such as spectral norm.
 
-    Dropout has nothing to freeze and stays in the mode of the model.
+    Dropout has nothing to freeze and stays in the mode of the model. To synchronise batch norm
+    across processes, convert the model *before* freezing: ``convert_sync_batchnorm`` makes new
+    layers, and raises ValueError on frozen ones.
 
     Args:
         module: A network, or a part of one. It is changed in place.
 
     Returns:
         The same module.
+
+    Raises:
+        TypeError: If it is not a module, or is scripted or exported.
+        ValueError: If it has lazy layers that have not run yet.
 
     Examples:
         >>> import torch
@@ -66,6 +111,7 @@ def freeze(module: nn.Module) -> nn.Module:
         Ioffe and Szegedy, *Batch normalization*, arXiv:1502.03167 (the statistics); the Keras guide
         *Transfer learning & fine-tuning* (``trainable = False`` freezes them too).
     """
+    changeable(module, "module")
     for parameter in module.parameters():
         parameter.requires_grad_(False)
         # An optimiser updates whatever has a gradient, even an old one.
@@ -77,18 +123,31 @@ def freeze(module: nn.Module) -> nn.Module:
     return module
 
 
-def unfreeze(module: nn.Module, *, statistics: bool = True) -> nn.Module:
+def unfreeze(
+    module: nn.Module,
+    layers: Top | None = None,
+    *,
+    head: Layer | None = None,
+    statistics: bool = True,
+) -> nn.Module:
     """Let a module's parameters train again and, by default, its statistics change.
 
     The layers keep their current mode until the next ``train()`` or ``eval()``.
 
     Args:
         module: A network, or a part of one. It is changed in place.
+        layers: What to unfreeze: dotted names, modules, predicates of (name, module), or a count
+            of the last parts before the head (see `unfreeze_top`). None is the whole module.
+        head: The head, for a count; None finds it (`head_of`).
         statistics: Whether batch norm follows ``train()`` again too. With ``False`` its scale and
             shift train while its running mean and variance stay fixed, as fine-tuning needs.
 
     Returns:
         The same module.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a layer does not exist or has no parameters, or as for `unfreeze_top`.
 
     Examples:
         >>> import torch
@@ -97,11 +156,69 @@ def unfreeze(module: nn.Module, *, statistics: bool = True) -> nn.Module:
         (False, True)
         >>> unfreeze(layer).train().training
         True
+        >>> net = freeze(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)))
+        >>> _ = unfreeze(net, "1")
+        >>> [parameter.requires_grad for parameter in net.parameters()]
+        [False, False, True, True]
     """
+    changeable(module, "module")
+    if layers is None:
+        _unfreeze(module, statistics)
+    else:
+        for part in _chosen(module, layers, head, "layers"):
+            _unfreeze(part, statistics)
+    return module
+
+
+def unfreeze_top(
+    model: nn.Module, top: Top, *, head: Layer | None = None, statistics: bool = False
+) -> list[nn.Module]:
+    """Let the top of the base train, and leave the other layers unchanged.
+
+    Args:
+        model: A network.
+        top: How many parts, from the head backwards, or which layers: dotted names, modules, or
+            predicates of (name, module). Parts are the children of the model that have parameters
+            and run before the head. The children of a module `features` count one by one, and so
+            do those of the module that contains the head, and those of a module that is the whole
+            base: in a ResNet 1 is ``layer4``, in a VGG ``classifier.3``.
+        head: The head, for a count; None finds it (`head_of`).
+        statistics: Whether their batch norm statistics change again; see `unfreeze`.
+
+    Returns:
+        The parts that now train, in the order in which they run.
+
+    Raises:
+        TypeError: If `top` is of the wrong kind.
+        ValueError: If a count is negative or more than the number of parts, the head or the order
+            of the parts cannot be told, a layer does not exist, or it has no parameters outside
+            the head. The model is then unchanged.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(),
+        ...                       nn.Linear(8, 2)).requires_grad_(False)
+        >>> unfreeze_top(model, 1)
+        [Conv2d(8, 8, kernel_size=(3, 3), stride=(1, 1))]
+        >>> [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        ['2.weight', '2.bias']
+    """
+    changeable(model)
+    parts = _chosen(model, top, head, "top")
+    for part in parts:
+        _unfreeze(part, statistics)
+    return parts
+
+
+def _chosen(model: nn.Module, layers: Top, head: Layer | None, argument: str) -> list[nn.Module]:
+    counted = isinstance(layers, (int, np.integer)) or head is not None
+    heads = chosen_heads(model, head) if counted else []
+    return [one.module for one in chosen_tops(model, layers, heads, argument=argument)]
+
+
+def _unfreeze(module: nn.Module, statistics: bool) -> None:
     for parameter in module.parameters():
         parameter.requires_grad_(True)
-    if statistics:
-        for layer in module.modules():
-            if isinstance(layer, _Held):
-                layer.__class__ = type(layer).__mro__[2]
-    return module
+    for layer in module.modules():
+        # Spectral norm has to follow a weight that trains.
+        if isinstance(layer, _Held) and (statistics or not _normalizes(layer)):
+            layer.__class__ = _free(type(layer))  # type: ignore[assignment]

@@ -1,0 +1,306 @@
+"""Which layers a network's output comes from, and in which order a module calls the ones below it.
+
+Registration does not tell: the last layer that was registered may be an auxiliary head. So the
+network is run on an example (`ran`), or each module's ``forward`` is traced by torch.fx, one level
+at a time (`traced`). One level is enough, and is traceable in many networks that are not traceable
+as a whole.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.conv import _ConvNd
+
+from cnnref.nn._hooks import eager
+from cnnref.nn._state import restored
+
+__all__ = [
+    "Ends",
+    "Flow",
+    "Untraceable",
+    "is_last",
+    "names_in",
+    "plain",
+    "ran",
+    "traced",
+    "weighted",
+]
+
+# Methods and attributes that read a tensor's shape or kind, and none of its values.
+_ABOUT = {"shape", "size", "dim", "ndim", "numel", "dtype", "device", "type", "is_cuda", "__len__"}
+
+
+class Untraceable(Exception):  # noqa: N818 - caught: the caller is then asked to name layers
+    """A ``forward`` that torch.fx cannot follow, such as one with a condition on values."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a network's output comes from, with nothing that has parameters in between.
+
+    Attributes:
+        layers: Layers whose outputs reach the network's output.
+        loose: Names of parameters that are used outside a layer's own ``forward``.
+        opaque: Modules that could not be traced; the output comes from a layer inside.
+    """
+
+    layers: Sequence[nn.Module]
+    loose: Sequence[str] = ()
+    opaque: Sequence[nn.Module] = ()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How a network computes its output.
+
+    Attributes:
+        ends: What the output comes from.
+        calls: Returns the modules that a module calls directly, in the order of the calls. It
+            raises `Untraceable` if that cannot be told.
+    """
+
+    ends: Ends
+    calls: Callable[[nn.Module], list[nn.Module]]
+
+
+def plain(model: nn.Module) -> nn.Module:
+    """Return the network inside ``torch.compile``, ``DataParallel`` and their like."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        if isinstance(model, wrappers):
+            model = model.module
+        elif isinstance(model._modules.get("_orig_mod"), nn.Module):
+            model = model.get_submodule("_orig_mod")
+        else:
+            return model
+
+
+def weighted(module: nn.Module) -> bool:
+    """Return whether a module has parameters, its own or those of its children."""
+    return next(module.parameters(), None) is not None
+
+
+def is_last(module: nn.Module) -> bool:
+    """Return whether a module with parameters has no layers with parameters inside."""
+    if isinstance(module, (nn.Linear, _ConvNd)):
+        return True  # It may have a child that computes its weight, such as weight norm.
+    return not any(weighted(child) for child in module.children())
+
+
+# --- By running the network
+
+
+def ran(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Flow, Any]:
+    """Run a network in eval mode, follow its output back through the graph, and leave it as it was.
+
+    Args:
+        model: The network.
+        inputs: Its arguments.
+
+    Returns:
+        The flow, and the output.
+    """
+    run = _Run()
+    net = plain(model)
+    with restored(net), eager(), torch.enable_grad(), ExitStack() as hooks:
+        net.eval()
+        for parameter in net.parameters():
+            if parameter.is_floating_point():
+                parameter.requires_grad_(True)
+        names: dict[Tensor, str] = {one: name for name, one in net.named_parameters()}
+        for module in net.modules():
+            hooks.enter_context(module.register_forward_pre_hook(run.enters))
+            hooks.enter_context(module.register_forward_hook(run.leaves, always_call=True))
+        output = net(*inputs)
+        ends = run.ends(output, names)
+    return Flow(ends, lambda module: run.called.get(module, [])), output
+
+
+@dataclass
+class _Run:
+    """What the hooks saw: who called whom, and the graph's node of each layer's output."""
+
+    stack: list[nn.Module] = field(default_factory=list)
+    called: dict[nn.Module, list[nn.Module]] = field(default_factory=dict)
+    # The nodes are kept too: without them, other nodes could get their identity.
+    nodes: dict[Any, nn.Module] = field(default_factory=dict)
+
+    def enters(self, module: nn.Module, _: Any) -> None:
+        self.stack.append(module)
+
+    def leaves(self, module: nn.Module, _: Any, output: Any) -> None:
+        self.stack.pop()
+        if self.stack:
+            calls = self.called.setdefault(self.stack[-1], [])
+            if module in calls:  # A module that runs twice is where it runs last.
+                calls.remove(module)
+            calls.append(module)
+        if weighted(module) and is_last(module):
+            for tensor in _tensors(output):
+                if tensor.grad_fn is not None:
+                    self.nodes[tensor.grad_fn] = module
+
+    def ends(self, output: Any, names: Mapping[Tensor, str]) -> Ends:
+        layers: dict[nn.Module, None] = {}
+        loose: dict[str, None] = {}
+        ahead = [tensor.grad_fn for tensor in _tensors(output)]
+        seen: set[Any] = set()
+        while ahead:
+            node: Any = ahead.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if node in self.nodes:
+                layers[self.nodes[node]] = None
+            elif hasattr(node, "variable"):
+                loose[names.get(node.variable, "a parameter")] = None
+            elif "Checkpoint" in type(node).__name__:  # What ran inside is not in the graph.
+                loose["a parameter inside a checkpoint"] = None
+            else:
+                ahead += [before for before, _ in node.next_functions]
+        return Ends(list(layers), list(loose))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Return every tensor of a nested output."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif dataclasses.is_dataclass(value):
+        for one in dataclasses.fields(value):
+            yield from _tensors(getattr(value, one.name))
+
+
+# --- By tracing each module's forward
+
+
+def traced(model: nn.Module) -> Flow:
+    """Trace a network's ``forward`` in eval mode, level by level, without an example.
+
+    Raises:
+        Untraceable: If the network's own ``forward`` cannot be traced.
+    """
+    net = plain(model)
+    return Flow(_ends_of(net), _calls_of)
+
+
+def _ends_of(module: nn.Module) -> Ends:
+    if is_last(module):
+        return Ends([module] if weighted(module) else [])
+    graph, modules = _level(module)
+    output = next(node for node in graph.nodes if node.op == "output")
+    layers: dict[nn.Module, None] = {}
+    loose: dict[str, None] = {}
+    opaque: dict[nn.Module, None] = {}
+    ahead, seen = list(output.all_input_nodes), set()
+    while ahead:
+        node = ahead.pop()
+        if node in seen or _is_about(node):
+            continue
+        seen.add(node)
+        if node.op == "get_attr":
+            if isinstance(_attribute(modules[""], node.target), nn.Parameter):
+                loose[str(node.target).removeprefix("of.")] = None
+        elif node.op == "call_module" and weighted(modules[node.target]):
+            inner = plain(modules[node.target])
+            try:
+                ends = _ends_of(inner)
+            except Untraceable:
+                ends = Ends([], opaque=[inner])
+            layers |= dict.fromkeys(ends.layers)
+            loose |= dict.fromkeys(ends.loose)
+            opaque |= dict.fromkeys(ends.opaque)
+        else:
+            ahead += node.all_input_nodes
+    return Ends(list(layers), list(loose), list(opaque))
+
+
+def _calls_of(module: nn.Module) -> list[nn.Module]:
+    graph, modules = _level(module)
+    calls: dict[nn.Module, None] = {}
+    for node in graph.nodes:
+        if node.op == "call_module":
+            called = modules[node.target]
+            calls.pop(called, None)
+            calls[called] = None
+    return list(calls)
+
+
+def _is_about(node: fx.Node) -> bool:
+    """Return whether a node reads the shape or the kind of a tensor."""
+    if node.op == "call_method":
+        return node.target in _ABOUT
+    return node.op == "call_function" and node.target is getattr and node.args[1] in _ABOUT
+
+
+def _attribute(module: nn.Module, path: Any) -> Any:
+    parent, _, name = str(path).rpartition(".")
+    return getattr(module.get_submodule(parent), name)
+
+
+class _AllLeaves(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return True
+
+
+_Forward: TypeAlias = Callable[..., Any]
+
+# A traced function must have as many parameters as the network gets arguments.
+_FORWARDS: dict[int, _Forward] = {
+    1: lambda self, a: self.of.forward(a),
+    2: lambda self, a, b: self.of.forward(a, b),
+    3: lambda self, a, b, c: self.of.forward(a, b, c),
+}
+
+
+class _Level(nn.Module):
+    """Calls a module's ``forward`` itself, so that its children are the leaves of the trace."""
+
+    def __init__(self, of: nn.Module) -> None:
+        super().__init__()
+        # A forward may set attributes. It sets those of a copy, which shares the layers.
+        twin = copy.copy(of)
+        for table in ("_parameters", "_buffers", "_modules"):
+            twin.__dict__[table] = dict(of.__dict__[table])
+        twin.__dict__["training"] = False
+        self.of = twin
+
+
+def _level(module: nn.Module) -> tuple[fx.Graph, dict[str, nn.Module]]:
+    """Return the graph of one module's forward, and the modules by their names in the graph."""
+    try:
+        forward = _FORWARDS[_arguments(module)]
+        level = type("_Level", (_Level,), {"forward": forward})(module)
+        graph = _AllLeaves().trace(level)
+        modules = dict(level.named_modules(remove_duplicate=False))
+    # Whatever a forward may do with a proxy instead of a tensor.
+    except Exception as reason:
+        raise Untraceable(str(reason).strip().split("\n")[0]) from reason
+    return graph, modules
+
+
+def _arguments(module: nn.Module) -> int:
+    """Return how many arguments a module's forward must get, at least one."""
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = signature(module.forward).parameters.values()
+    required = [p for p in parameters if p.kind in positional and p.default is Parameter.empty]
+    return max(len(required), 1)
+
+
+def names_in(model: nn.Module) -> dict[nn.Module, str]:
+    """Return the dotted name of every module of a network (the first one of several)."""
+    return {module: name for name, module in plain(model).named_modules()}
