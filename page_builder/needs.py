@@ -17,7 +17,7 @@ from pathlib import Path
 from experiments.reached import Code
 
 # The extras for readers. The others build the site, test it, or repeat its experiments.
-EXTRAS = ("figures", "torch", "nn", "pages")
+EXTRAS = ("figures", "torch", "nn", "pages", "keras")
 
 # The names of packages in `import`, where they are not the names to install.
 _IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage"}

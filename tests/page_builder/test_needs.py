@@ -28,6 +28,8 @@ BLOCK = '<div class="language-python highlight"><pre><code>x</code></pre></div>'
         ),
         ("from cnnref.figures import cost\nimport torch", ("figures", "torch"), None),
         ("import onnx, kornia", ("pages",), ["kornia", "onnx"]),
+        ("import keras", ("keras",), ["keras"]),
+        ("import keras, skimage", ("pages", "keras"), ["keras", "skimage"]),
     ],
 )
 def test_the_smallest_extras_that_bring_what_code_imports(code, extras, packages):
