@@ -1,4 +1,4 @@
-"""Do three libraries' Grad-CAM maps equal ours, with and without in-place ReLUs?
+"""Do the maps of three libraries equal ours: Grad-CAM with in-place ReLUs, and its whole family?
 
 Nothing else in the project needs these libraries. `make labs` installs them; by hand:
 
@@ -15,13 +15,15 @@ import importlib
 import sys
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import metadata, util
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cnnref.nn import gradcam
 from cnnref.nn.gradcam import GradCAM, upsample
 from experiments.results import write
 
@@ -54,17 +56,23 @@ def main() -> None:
                 print(rows[-1], flush=True)
     versions = {name: metadata.version(name) for name in PACKAGES if name != "grad-cam"}
     versions["pytorch-grad-cam"] = version_of_grad_cam()
-    data = {"versions": versions, "torchvision stand-in": stand_in, "rows": rows}
+    family = family_rows()
+    data = {
+        "versions": versions,
+        "torchvision stand-in": stand_in,
+        "rows": rows,
+        "family": family,
+    }
     write("gradcam_libraries", __file__, data)
 
 
-def network(inplace: bool) -> nn.Sequential:
+def network(inplace: bool, stride: int = 2) -> nn.Sequential:
     """Return a small network with the same weights in each call."""
     torch.manual_seed(0)
     layers: dict[str, nn.Module] = {
-        "first": nn.Conv2d(3, 16, 3, stride=2, padding=1),
+        "first": nn.Conv2d(3, 16, 3, stride=stride, padding=1),
         "first_relu": nn.ReLU(inplace=inplace),
-        "conv": nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        "conv": nn.Conv2d(16, 32, 3, stride=stride, padding=1),
         "conv_relu": nn.ReLU(inplace=inplace),
         "last": nn.Conv2d(32, 32, 3, padding=1),
         "norm": nn.BatchNorm2d(32),
@@ -121,6 +129,127 @@ LIBRARIES: Mapping[str, Callable[[nn.Module, str, Tensor], Tensor]] = {
     "pytorch-grad-cam": by_pytorch_grad_cam,
     "torchcam": by_torchcam,
 }
+
+
+def family_rows() -> list[dict[str, Any]]:
+    """Compare each method of the family with every library that has it.
+
+    The difference is a share of the map's largest number. Libraries that stretch their maps are
+    compared with our stretched map. Scores are large, so that the small numbers that libraries add
+    to denominators do not count.
+    """
+    x = torch.randn(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    rows = []
+    for method, library, compute in family():
+        found, expected = compute(x)
+        off = float((found - expected).abs().max() / expected.abs().max())
+        rows.append({"method": method, "library": library, "off": round(off, 6)})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def confident(stride: int = 2) -> tuple[nn.Sequential, int]:
+    """Return the network with large scores, and the class with the highest one."""
+    model = network(False, stride)
+    with torch.no_grad():
+        model.get_parameter("head.weight").mul_(100)
+    x = torch.randn(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    return model, int(model(x).argmax())
+
+
+Pair = tuple[Tensor, Tensor]
+
+
+def family() -> Iterator[tuple[str, str, Callable[[Tensor], Pair]]]:
+    """Yield method, library, and a function that returns the library's map and ours."""
+    for name in ("HiResCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM", "EigenCAM", "AblationCAM"):
+        yield name, "pytorch-grad-cam", partial(against_pytorch_grad_cam, name)
+    # A principal component has no sign: the library takes what the decomposition returns.
+    yield (
+        "EigenCAM, other sign",
+        "pytorch-grad-cam",
+        partial(against_pytorch_grad_cam, "EigenCAM", sign=-1),
+    )
+    # Masks of the size of the image: the libraries enlarge smaller ones in other ways.
+    yield "ScoreCAM", "pytorch-grad-cam", partial(against_pytorch_grad_cam, "ScoreCAM", stride=1)
+    for name in ("GradCAMPlusPlus", "XGradCAM", "LayerCAM"):
+        yield name, "torchcam", partial(against_torchcam, name)
+    yield "ScoreCAM", "torchcam", partial(against_torchcam, "ScoreCAM", stride=1)
+    for name in (
+        "GuidedBackpropagation",
+        "GuidedGradCAM",
+        "InputXGradient",
+        "IntegratedGradients",
+        "Occlusion",
+        "SmoothGrad",
+    ):
+        yield name, "captum", partial(against_captum, name)
+
+
+def ours(name: str, model: nn.Module, x: Tensor, target: int, sign: int = 1) -> Tensor:
+    """Return our map of the last ReLU, in its own size, or that of the opposite sign."""
+    # pytorch-grad-cam subtracts the mean of each channel for Eigen-CAM.
+    options = {"center": True} if name == "EigenCAM" else {}
+    cam = getattr(gradcam, name)(model, "relu", relu=False, **options)
+    maps: Tensor = cam.layer_maps(x, target)["relu"]
+    return (sign * maps).relu()
+
+
+def against_pytorch_grad_cam(name: str, x: Tensor, stride: int = 2, sign: int = 1) -> Pair:
+    """Return pytorch-grad-cam's map and ours, stretched, in the size of the image."""
+    library = importlib.import_module("pytorch_grad_cam")
+    targets = importlib.import_module("pytorch_grad_cam.utils.model_targets")
+    model, target = confident(stride)
+    method = getattr(library, name)
+    with method(model=model, target_layers=[model.get_submodule("relu")]) as cam:
+        found = cam(input_tensor=x, targets=[targets.ClassifierOutputTarget(target)])
+    expected = upsample(ours(name, confident(stride)[0], x, target, sign), SIZE)
+    return stretched(torch.from_numpy(found)), stretched(expected)
+
+
+def against_torchcam(name: str, x: Tensor, stride: int = 2) -> Pair:
+    """Return torchcam's map and ours, stretched, in the size of the layer."""
+    library = importlib.import_module("torchcam.methods")
+    model, target = confident(stride)
+    method = getattr(library, {"GradCAMPlusPlus": "GradCAMpp"}.get(name, name))
+    options = {"input_shape": (3, *SIZE)}
+    with method(model, target_layer="relu", **options) as cam:
+        found = cam(target, model(x))[0]
+    return stretched(found), stretched(ours(name, confident(stride)[0], x, target))
+
+
+def against_captum(name: str, x: Tensor) -> Pair:
+    """Return captum's attributions and ours, one for each number of the image."""
+    captum = importlib.import_module("captum.attr")
+    model, target = confident()
+    mine = confident()[0]
+    leaf = x.clone().requires_grad_()
+    if name == "GuidedBackpropagation":
+        found = captum.GuidedBackprop(model).attribute(leaf, target)
+        return found, gradcam.GuidedBackpropagation(mine).attributions(x, target)
+    if name == "GuidedGradCAM":
+        explain = captum.GuidedGradCam(model, model.get_submodule("relu"))
+        found = explain.attribute(leaf, target, interpolate_mode="bilinear")
+        return found, gradcam.GuidedGradCAM(mine, "relu").attributions(x, target)
+    if name == "InputXGradient":
+        found = captum.InputXGradient(model).attribute(leaf, target)
+        return found.detach(), gradcam.InputXGradient(mine).attributions(x, target)
+    if name == "IntegratedGradients":
+        found = captum.IntegratedGradients(model).attribute(x, target=target, n_steps=50)
+        return found, gradcam.IntegratedGradients(mine, steps=50).attributions(x, target)
+    if name == "Occlusion":
+        window, stride = (5, 7), (2, 3)
+        found = captum.Occlusion(model).attribute(x, (3, *window), (3, *stride), target=target)
+        occlusion = gradcam.Occlusion(mine, window, stride=stride, relu=False)
+        return found[:, 0], occlusion(x, target)
+    # Noise cannot be handed to captum's NoiseTunnel, so the mean is taken over its plain gradients.
+    smooth = gradcam.SmoothGrad(mine, samples=8, noise=0.1, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    noise = [torch.randn(x[0].shape, generator=generator) for _ in range(8)]
+    spread = 0.1 * float(x.max() - x.min())
+    noisy = (x + spread * torch.stack(noise)).requires_grad_()
+    gradients = captum.Saliency(model).attribute(noisy, target, abs=False)
+    return gradients.mean(dim=0, keepdim=True), smooth.attributions(x, target)
 
 
 def importable(name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 
 from cnnref._checks import as_int
 
-__all__ = ["Target", "chosen_classes", "scores_of"]
+__all__ = ["Target", "chosen_classes", "given_classes", "scores_of"]
 
 Target: TypeAlias = int | Sequence[int] | torch.Tensor | Callable[[Any], torch.Tensor] | None
 """A class, one class per image, a function of the network's output, or None for the top class."""
@@ -45,17 +45,30 @@ def chosen_classes(output: Any, target: Target, count: int) -> torch.Tensor:
     classes = output.shape[1]
     if target is None:
         return output.argmax(dim=1)
-    given: Any = target.tolist() if isinstance(target, torch.Tensor) else target
-    numbers = list(given) if isinstance(given, Sequence) else [given] * count
-    if len(numbers) != count:
-        raise ValueError(f"`target` holds {len(numbers)} classes for {count} images")
+    numbers = given_classes(target, count)
     for number in numbers:
-        if as_int(number, "target", 0) >= classes:
+        if number >= classes:
             raise ValueError(
                 f"`target` ({number}) must be at most {classes - 1}: `model` outputs {classes} "
                 "scores, counted from 0"
             )
-    return torch.tensor([int(number) for number in numbers], device=output.device)
+    return torch.tensor(numbers, device=output.device)
+
+
+def given_classes(target: Target, count: int) -> list[int]:
+    """Return the class that the caller gave for each image.
+
+    Raises:
+        TypeError: If the target does not hold integers.
+        ValueError: If a class is negative, or there is not one class per image.
+    """
+    # Tensors and NumPy arrays alike.
+    to_list = getattr(target, "tolist", None)
+    given: Any = target if to_list is None else to_list()
+    numbers = list(given) if isinstance(given, Sequence) else [given] * count
+    if len(numbers) != count:
+        raise ValueError(f"`target` holds {len(numbers)} classes for {count} images")
+    return [as_int(number, "target", 0) for number in numbers]
 
 
 def scores_of(output: Any, target: Target, count: int) -> torch.Tensor:

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import inspect
 import sys
 
 import pytest
 import torch
 
+from cnnref.nn import gradcam
 from experiments import gradcam_libraries
-from experiments.gradcam_libraries import LAYERS, add_stand_in, by_cnnref, network, stretched
+from experiments.gradcam_libraries import (
+    LAYERS,
+    add_stand_in,
+    by_cnnref,
+    confident,
+    family,
+    network,
+    ours,
+    stretched,
+)
 
 X = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
@@ -20,6 +31,31 @@ def test_our_map_does_not_depend_on_operations_in_place(layer):
 
 def test_the_networks_have_the_same_weights_and_answers():
     assert torch.equal(network(False)(X), network(True)(X))
+
+
+def test_the_family_is_compared_where_the_class_is_sure():
+    model, target = confident()
+    assert int(model(X).argmax()) == target
+    assert model(X)[0, target].item() > 1  # Ablation-CAM divides by it.
+    for name in ("XGradCAM", "EigenCAM"):
+        plus, minus = (ours(name, model, X, target, sign) for sign in (1, -1))
+        assert not (plus * minus).any()
+        assert plus.any()
+
+
+def test_each_method_is_compared_with_at_least_one_library():
+    methods = {method.split(",")[0] for method, library, _ in family()}
+    assert {library for _, library, _ in family()} == {"captum", "pytorch-grad-cam", "torchcam"}
+    # RISE is in none of them; the others are compared above, or start from them.
+    not_compared = {"RISE", "GradCAM", "GuidedInputXGradient"}
+    maps = {
+        name
+        for name in gradcam.__all__
+        if isinstance(getattr(gradcam, name), type)
+        and issubclass(getattr(gradcam, name), gradcam.EvidenceMap)
+        and not inspect.isabstract(getattr(gradcam, name))
+    }
+    assert methods == maps - not_compared
 
 
 def test_maps_are_stretched_from_zero_to_one():

@@ -198,8 +198,8 @@ def test_targets():
     top = model(x).argmax(dim=1).tolist()
     assert len(set(top)) > 1
     one_by_one = torch.cat([cam(x[n : n + 1], top[n]) for n in range(3)])
-    for target in (None, top, torch.tensor(top), tuple(top), lambda y: y[range(3), top],
-                   lambda y: y[range(3), top].sum()):  # fmt: skip
+    for target in (None, top, torch.tensor(top), tuple(top), np.array(top),
+                   lambda y: y[range(3), top], lambda y: y[range(3), top].sum()):  # fmt: skip
         torch.testing.assert_close(cam(x, target), one_by_one)
     torch.testing.assert_close(cam(x, 2), cam(x, [2, 2, 2]))
     assert not torch.allclose(cam(x, 2), cam(x, 1))

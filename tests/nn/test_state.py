@@ -14,13 +14,23 @@ from cnnref.nn._state import restored
 from cnnref.nn.faithfulness import average_drop, deletion, insertion
 from cnnref.nn.feature_visualization import channel, response, visualize
 from cnnref.nn.gradcam import (
+    RISE,
+    AblationCAM,
+    EigenCAM,
     GradCAM,
     GradCAMPlusPlus,
+    GuidedBackpropagation,
+    GuidedGradCAM,
     GuidedInputXGradient,
     HiResCAM,
     InputXGradient,
+    IntegratedGradients,
     LayerCAM,
+    Occlusion,
     ScoreCAM,
+    SmoothGrad,
+    XGradCAM,
+    diagnose,
 )
 from cnnref.nn.patches import layer_maps
 from cnnref.nn.pretrained import ImageNetwork, top_classes
@@ -115,13 +125,23 @@ X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 MAPS = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(2))
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
 LAYER = "features.conv"
-METHODS = [GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM]
+METHODS = [
+    AblationCAM, EigenCAM, GradCAM, GradCAMPlusPlus, GuidedGradCAM, HiResCAM, LayerCAM, ScoreCAM,
+    XGradCAM,
+]  # fmt: skip
+# These refuse a network in train mode, where batch norm would mix the variants they try.
+TRY_VARIANTS = {"AblationCAM", "IntegratedGradients", "Occlusion", "RISE", "ScoreCAM", "SmoothGrad"}
 USES = {
     **{one.__name__: lambda model, one=one: one(model, LAYER)(X, 1) for one in METHODS},
     **{
         one.__name__: lambda model, one=one: one(model)(X, 1)
-        for one in (InputXGradient, GuidedInputXGradient)
+        for one in (InputXGradient, GuidedInputXGradient, GuidedBackpropagation)
     },
+    "IntegratedGradients": lambda model: IntegratedGradients(model, steps=3)(X, 1),
+    "SmoothGrad": lambda model: SmoothGrad(model, samples=3)(X, 1),
+    "Occlusion": lambda model: Occlusion(model, 4)(X, 1),
+    "RISE": lambda model: RISE(model, masks=3, cells=2)(X, 1),
+    "diagnose": lambda model: diagnose(model, LAYER, X, 1),
     "deletion": lambda model: deletion(model, X, MAPS, 1, steps=2),
     "insertion": lambda model: insertion(model, X, MAPS, 1, steps=2),
     "average_drop": lambda model: average_drop(model, X, MAPS, 1),
@@ -142,7 +162,11 @@ def test_a_model_is_left_as_it_was(use, mode):
     model = network()
     mode(model)
     before = snapshot(model)
-    USES[use](model)
+    if use in TRY_VARIANTS and mode is not all_eval:
+        with pytest.raises(ValueError, match="`model` is in train mode"):
+            USES[use](model)
+    else:
+        USES[use](model)
     assert not difference(before, snapshot(model))
 
 

@@ -67,7 +67,7 @@ class AblationCAM(EvidenceMap):
     @torch.no_grad()
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
         output, recorded, times = self._recorded(inputs)
-        targets = image_targets(output, target, len(inputs.images))
+        targets = image_targets(self.model, inputs, target, output)
         maps = {}
         for name, one in recorded.items():
             activations = wide(one)

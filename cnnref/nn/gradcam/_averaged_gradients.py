@@ -66,7 +66,7 @@ class IntegratedGradients(InputMap):
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         points = torch.from_numpy((nodes + 1) / 2).to(way)
         shares = torch.from_numpy(weights / 2).to(wide(way))
-        targets = image_targets(inputs.output(self.model), target, len(way))
+        targets = image_targets(self.model, inputs, target)
         means = []
         for image, wanted in enumerate(targets):
             total = torch.zeros_like(wide(way[image]))
@@ -130,7 +130,7 @@ class SmoothGrad(InputMap):
 
     def _attributions(self, inputs: Inputs, target: Target) -> Tensor:
         images = inputs.images
-        targets = image_targets(inputs.output(self.model), target, len(images))
+        targets = image_targets(self.model, inputs, target)
         means = []
         for image, wanted in enumerate(targets):
             one = images[image]

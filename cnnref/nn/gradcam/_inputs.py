@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from cnnref.nn._calls import check_arguments
-from cnnref.nn._targets import Target, chosen_classes, scores_of
+from cnnref.nn._targets import Target, chosen_classes, given_classes, scores_of
 from cnnref.nn._tensors import as_batch, wide
 
 __all__ = [
@@ -129,12 +129,29 @@ def as_share(value: object, argument: str, most: float = 1.0) -> float:
     return float(value)
 
 
-def image_targets(output: Any, target: Target, count: int) -> list[Target]:
-    """Return the target of each image: its class, or the function, the same for all."""
+def image_targets(
+    model: nn.Module, inputs: Inputs, target: Target, output: Any = None
+) -> list[Target]:
+    """Return the target of each image: its class, or the function, the same for all.
+
+    Args:
+        model: The network. It runs only if its top classes are asked for and nothing is given.
+        inputs: The images and further arguments.
+        target: As for a map.
+        output: The network's output, if it is known already.
+
+    Raises:
+        TypeError: If the target is of the wrong kind.
+        ValueError: If there is not one class per image, or one is out of range.
+    """
+    count = len(inputs.images)
     if callable(target) and not isinstance(target, Tensor):
         return [target] * count
-    scores_of(output, target, count)  # For its warning about probabilities.
-    return [int(one) for one in chosen_classes(output, target, count)]
+    if output is None and target is not None:
+        return [*given_classes(target, count)]  # The first scores show whether they are in range.
+    whole = inputs.output(model) if output is None else output
+    scores_of(whole, target, count)  # Warns about probabilities.
+    return [int(one) for one in chosen_classes(whole, target, count)]
 
 
 def image_scores(

@@ -73,7 +73,7 @@ class Occlusion(EvidenceMap):
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
         images, hidden = inputs.images, inputs.like(self.baseline, "baseline")
         places = list(itertools.product(*self._starts(images.shape[2:])))
-        targets = image_targets(inputs.output(self.model), target, len(images))
+        targets = image_targets(self.model, inputs, target)
         maps = []
         for image, wanted in enumerate(targets):
             whole = image_scores(self.model, inputs, images[image : image + 1], image, wanted)
@@ -171,7 +171,7 @@ class RISE(EvidenceMap):
     @torch.no_grad()
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
         images = inputs.images
-        targets = image_targets(inputs.output(self.model), target, len(images))
+        targets = image_targets(self.model, inputs, target)
         generator = torch.Generator().manual_seed(self.seed)
         totals: list[Tensor | float] = [0.0] * len(images)
         for first in range(0, self.masks, self.batch_size):

@@ -82,7 +82,7 @@ class ScoreCAM(EvidenceMap):
     @torch.no_grad()
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, Tensor]:
         output, recorded, _ = self._recorded(inputs)
-        targets = image_targets(output, target, len(inputs.images))
+        targets = image_targets(self.model, inputs, target, output)
         maps = {}
         for name, one in recorded.items():
             activations = wide(one)
