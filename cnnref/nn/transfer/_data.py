@@ -276,9 +276,8 @@ class Loss:
             return
         if labels.shape[1:] != outputs.shape[2:]:
             raise ValueError(
-                f"`{name}` has labels of shape {tuple(labels.shape)}; they must be "
-                f"(N{''.join(f', {size}' for size in outputs.shape[2:])}) since `model` outputs "
-                f"(N, {', '.join(map(str, outputs.shape[1:]))})"
+                f"`{name}` has labels of shape {_shape(labels.shape[1:])}; they must be "
+                f"{_shape(outputs.shape[2:])}: `model` outputs {_shape(outputs.shape[1:])}"
             )
         meant = labels if self._ignored is None else labels[labels != self._ignored]
         classes = outputs.shape[1]
@@ -305,11 +304,16 @@ class Loss:
 def _check_soft(labels: Tensor, outputs: Tensor, name: str) -> None:
     if labels.shape[1:] != outputs.shape[1:]:
         raise ValueError(
-            f"`{name}` has labels of shape {tuple(labels.shape)}; probabilities must be "
-            f"(N, {', '.join(map(str, outputs.shape[1:]))}), the shape of the output of `model`"
+            f"`{name}` has labels of shape {_shape(labels.shape[1:])}; probabilities must be "
+            f"{_shape(outputs.shape[1:])}, the shape of the output of `model`"
         )
     sums = labels.sum(dim=1)
     if not (labels >= 0).all() or not torch.allclose(sums, torch.ones_like(sums), atol=_SLACK):
         raise ValueError(
             f"`{name}` has probabilities that are negative or do not sum to 1 over the classes"
         )
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    """Return the shape of N examples of these sizes."""
+    return f"(N, {', '.join(map(str, sizes))})" if sizes else "(N,)"

@@ -17,11 +17,12 @@ from torch.nn.modules.dropout import _DropoutNd
 from tqdm import tqdm
 
 from cnnref._checks import as_int
+from cnnref.nn._calls import check_arguments
 from cnnref.nn._hooks import Found, Layers, eager
 from cnnref.nn._state import restored
 from cnnref.nn.transfer._checkpoints import Checkpoint
 from cnnref.nn.transfer._data import Batch, Batches, Data, Examples, Loss, LossFunction, as_data
-from cnnref.nn.transfer._flow import plain, ran, weighted
+from cnnref.nn.transfer._flow import Flow, plain, ran, weighted
 from cnnref.nn.transfer._freezing import freeze, unfreeze
 from cnnref.nn.transfer._heads import as_rate, changeable, chosen_heads, parameter_groups
 from cnnref.nn.transfer._history import Epoch, History
@@ -31,6 +32,7 @@ from cnnref.nn.transfer._phases import (
     Schedule,
     Step,
     as_factor,
+    device_of,
     evaluate,
     forward_all,
 )
@@ -67,6 +69,8 @@ def accuracy(model: nn.Module, inputs: Any, labels: Labels | None = None) -> flo
         0.5
     """
     data = as_data(inputs if labels is None else (inputs, labels), "inputs")
+    if isinstance(data, Examples):
+        check_arguments(plain(model), data.batch.inputs)
     with restored(model), eager():
         return evaluate(model.eval(), data, Loss(None))[1]
 
@@ -317,11 +321,11 @@ def _from_features(
 
         with awake[0].register_forward_pre_hook(keep):
             outputs = forward_all(model, data.batch)
-        features = torch.cat(caught) if caught else outputs
-        if len(features) != len(data.batch):
+        if outputs is None or sum(map(len, caught)) != len(data.batch):
             return model, sets
-        batch = Batch((features,), data.batch.labels)
-        if not torch.equal(forward_all(net, batch), outputs):
+        batch = Batch((torch.cat(caught),), data.batch.labels)
+        again = forward_all(net, batch)
+        if again is None or not torch.equal(again, outputs):
             return model, sets
         found.append(replace(data, batch=batch))
     return net, (found[0], found[1])
@@ -348,17 +352,19 @@ def _checked(
                 f"`model` was made in inference mode, so {name!r} cannot be trained; pass "
                 "`copy.deepcopy(model)`, made outside inference mode"
             )
-    example = sets[0].first()
-    device = next((one.device for one in net.parameters()), None)
-    flow, output = ran(net, example.to(device).inputs)
-    for data in sets:
-        for batch in (data.first(), *data.known()):
+    firsts = [data.first() for data in sets]
+    for data, first in zip(sets, firsts, strict=True):
+        check_arguments(net, first.inputs, data.name)
+    flow, output = ran(net, firsts[0].to(device_of(net)).inputs)
+    for data, first in zip(sets, firsts, strict=True):
+        for batch in (first, *data.known()):
             step.loss.check(batch.labels, output, data.name)
     heads = chosen_heads(net, head, flow)
     tops = chosen_tops(net, top, heads, flow, minimum=minimum)
     if step.schedule is not None:
         as_factor(step.schedule(0.0))
-    for one in (*heads, *tops):
+    for argument, one in [("head", one) for one in heads] + [("top", one) for one in tops]:
+        _check_reached(one, argument, flow)
         for name, parameter in one.module.named_parameters():
             if parameter.dtype in _HALF:
                 raise ValueError(
@@ -366,6 +372,16 @@ def _checked(
                     "steps are rounded away; train it in float32: `model.float()`"
                 )
     return heads, tops
+
+
+def _check_reached(one: Found, argument: str, flow: Flow) -> None:
+    reached = flow.reached or frozenset()
+    if not any(parameter in reached for parameter in one.module.parameters()):
+        raise ValueError(
+            f"`{argument}` ({one.name!r}) would get no gradient: the output of `model` in eval "
+            "mode does not depend on it, or not as autograd sees it (`detach`, `no_grad`, or a "
+            "checkpoint without `use_reentrant=False`)"
+        )
 
 
 def _check_functions(schedule: object, on_epoch: object) -> None:

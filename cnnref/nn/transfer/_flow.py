@@ -66,10 +66,12 @@ class Flow:
         ends: What the output comes from.
         calls: Returns the modules that a module calls directly, in the order of the calls. It
             raises `Untraceable` if that cannot be told.
+        reached: Parameters that get a gradient from the output; None if the network was not run.
     """
 
     ends: Ends
     calls: Callable[[nn.Module], list[nn.Module]]
+    reached: frozenset[Tensor] | None = None
 
 
 def plain(model: nn.Module) -> nn.Module:
@@ -78,7 +80,7 @@ def plain(model: nn.Module) -> nn.Module:
     while True:
         if isinstance(model, wrappers):
             model = model.module
-        elif isinstance(model._modules.get("_orig_mod"), nn.Module):
+        elif "_orig_mod" in dict(model.named_children()):
             model = model.get_submodule("_orig_mod")
         else:
             return model
@@ -122,7 +124,8 @@ def ran(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Flow, Any]:
             hooks.enter_context(module.register_forward_hook(run.leaves, always_call=True))
         output = net(*inputs)
         ends = run.ends(output, names)
-    return Flow(ends, lambda module: run.called.get(module, [])), output
+        reached = frozenset(_leaves(output))
+    return Flow(ends, lambda module: run.called.get(module, []), reached), output
 
 
 @dataclass
@@ -170,6 +173,20 @@ class _Run:
         return Ends(list(layers), list(loose))
 
 
+def _leaves(output: Any) -> Iterator[Tensor]:
+    """Return the parameters that get a gradient from any part of an output."""
+    ahead = [tensor.grad_fn for tensor in _tensors(output)]
+    seen: set[Any] = set()
+    while ahead:
+        node: Any = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        ahead += [before for before, _ in node.next_functions]
+
+
 def _tensors(value: Any) -> Iterator[Tensor]:
     """Return every tensor of a nested output."""
     if isinstance(value, Tensor):
@@ -195,13 +212,13 @@ def traced(model: nn.Module) -> Flow:
         Untraceable: If the network's own ``forward`` cannot be traced.
     """
     net = plain(model)
-    return Flow(_ends_of(net), _calls_of)
+    return Flow(_ends_of(net, whole=True), lambda module: _calls_of(module, whole=module is net))
 
 
-def _ends_of(module: nn.Module) -> Ends:
+def _ends_of(module: nn.Module, *, whole: bool = False) -> Ends:
     if is_last(module):
         return Ends([module] if weighted(module) else [])
-    graph, modules = _level(module)
+    graph, modules = _level(module, whole)
     output = next(node for node in graph.nodes if node.op == "output")
     layers: dict[nn.Module, None] = {}
     loose: dict[str, None] = {}
@@ -229,8 +246,8 @@ def _ends_of(module: nn.Module) -> Ends:
     return Ends(list(layers), list(loose), list(opaque))
 
 
-def _calls_of(module: nn.Module) -> list[nn.Module]:
-    graph, modules = _level(module)
+def _calls_of(module: nn.Module, *, whole: bool) -> list[nn.Module]:
+    graph, modules = _level(module, whole)
     calls: dict[nn.Module, None] = {}
     for node in graph.nodes:
         if node.op == "call_module":
@@ -252,7 +269,24 @@ def _attribute(module: nn.Module, path: Any) -> Any:
     return getattr(module.get_submodule(parent), name)
 
 
+class _Input(fx.Proxy):
+    """An argument of the network. It is a batch, so that its length is a number of examples."""
+
+    def __len__(self) -> int:
+        return 2
+
+
 class _AllLeaves(fx.Tracer):
+    def __init__(self, whole: bool) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        # What a module inside gets may be a list, whose length may decide what it does.
+        if self._whole and node.op == "placeholder":
+            return _Input(node, self)
+        return super().proxy(node)
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
 
@@ -280,12 +314,20 @@ class _Level(nn.Module):
         self.of = twin
 
 
-def _level(module: nn.Module) -> tuple[fx.Graph, dict[str, nn.Module]]:
-    """Return the graph of one module's forward, and the modules by their names in the graph."""
+def _level(module: nn.Module, whole: bool) -> tuple[fx.Graph, dict[str, nn.Module]]:
+    """Return the graph of one module's forward, and the modules by their names in the graph.
+
+    Args:
+        module: The network or a module in it.
+        whole: Whether it is the network.
+
+    Raises:
+        Untraceable: If its forward cannot be traced.
+    """
     try:
         forward = _FORWARDS[_arguments(module)]
         level = type("_Level", (_Level,), {"forward": forward})(module)
-        graph = _AllLeaves().trace(level)
+        graph = _AllLeaves(whole).trace(level)
         modules = dict(level.named_modules(remove_duplicate=False))
     # Whatever a forward may do with a proxy instead of a tensor.
     except Exception as reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -162,11 +163,10 @@ def unfreeze(
         [False, False, True, True]
     """
     changeable(module, "module")
-    if layers is None:
-        _unfreeze(module, statistics)
-    else:
-        for part in _chosen(module, layers, head, "layers"):
-            _unfreeze(part, statistics)
+    parts = [module] if layers is None else _chosen(module, layers, head, "layers")
+    _check_trainable(parts, "module")
+    for part in parts:
+        _unfreeze(part, statistics)
     return module
 
 
@@ -204,6 +204,7 @@ def unfreeze_top(
     """
     changeable(model)
     parts = _chosen(model, top, head, "top")
+    _check_trainable(parts, "model")
     for part in parts:
         _unfreeze(part, statistics)
     return parts
@@ -213,6 +214,15 @@ def _chosen(model: nn.Module, layers: Top, head: Layer | None, argument: str) ->
     counted = isinstance(layers, (int, np.integer)) or head is not None
     heads = chosen_heads(model, head) if counted else []
     return [one.module for one in chosen_tops(model, layers, heads, argument=argument)]
+
+
+def _check_trainable(parts: Iterable[nn.Module], argument: str) -> None:
+    """Refuse what autograd cannot train before anything is unfrozen."""
+    if any(parameter.is_inference() for part in parts for parameter in part.parameters()):
+        raise ValueError(
+            f"`{argument}` was made in inference mode and cannot train; pass "
+            f"`copy.deepcopy({argument})`, made outside inference mode"
+        )
 
 
 def _unfreeze(module: nn.Module, statistics: bool) -> None:

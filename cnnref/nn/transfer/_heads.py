@@ -125,6 +125,11 @@ def _like(old: Found, outputs: int) -> nn.Module:
         raise ValueError(
             f"`head` ({old.name!r}) has hooks, which a new layer would not have; remove them first"
         )
+    if layer.weight.is_inference():
+        raise ValueError(
+            "`model` was made in inference mode, so a new head could not train on it; pass "
+            "`copy.deepcopy(model)`, made outside inference mode"
+        )
     like: dict[str, Any] = {
         "bias": layer.bias is not None,
         "dtype": layer.weight.dtype,

@@ -229,9 +229,10 @@ def forward(net: nn.Module, batch: Batch) -> Any:
         return net(*batch.to(device_of(net)).inputs)
 
 
-def forward_all(net: nn.Module, batch: Batch) -> Tensor:
-    """Return the outputs for many examples, a few at a time."""
-    return torch.cat([forward(net, some) for some in batch.split(_AT_ONCE)])
+def forward_all(net: nn.Module, batch: Batch) -> Tensor | None:
+    """Return the outputs for many examples, a few at a time; None if they are not tensors."""
+    outputs = [forward(net, some) for some in batch.split(_AT_ONCE)]
+    return torch.cat(outputs) if _are_tensors(outputs) else None
 
 
 def evaluate(net: nn.Module, data: Data, loss: Loss) -> tuple[float, float]:
@@ -256,9 +257,12 @@ def _answers(net: nn.Module, data: Data) -> Iterator[tuple[Any, Batch]]:
         for batch in data:
             yield forward(net, batch), batch
         return
-    first = forward(net, data.first())
-    if isinstance(first, Tensor) and first.ndim:
-        yield forward_all(net, data.batch), data.batch
-        return
-    for batch in data.batch.split(_AT_ONCE):
-        yield forward(net, batch), batch
+    answers = [(forward(net, some), some) for some in data.batch.split(_AT_ONCE)]
+    outputs = [output for output, _ in answers]
+    if _are_tensors(outputs):
+        answers = [(torch.cat(outputs), data.batch)]
+    yield from answers
+
+
+def _are_tensors(outputs: list[Any]) -> bool:
+    return all(isinstance(one, Tensor) and one.ndim for one in outputs)

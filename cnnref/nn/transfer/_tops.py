@@ -86,7 +86,8 @@ def _last_parts(
         last = ", ".join(repr(names[part]) for part in parts[-3:])
         raise ValueError(
             f"`{argument}` ({count}) must be at most {len(parts)}, the number of parts with "
-            f"parameters before the head (the last ones are {last})"
+            f"parameters before the head (the last ones are {last}); name layers inside "
+            "them instead"
         )
     return [Found(names[part], part, True) for part in parts[len(parts) - count :]]
 
