@@ -1,5 +1,5 @@
-"""What turns the Markdown of `docs/` into pages whose every number was computed.
+"""Turns the Markdown in `docs/` into pages on which every number was computed.
 
-The parts are Python-Markdown extensions that work without MkDocs; `hooks.py` is the thin layer that
-MkDocs calls.
+`extension.py` is a Python-Markdown extension that works without MkDocs. `plugin.py` is what MkDocs
+calls while it builds the site.
 """

@@ -1,6 +1,6 @@
-"""Work that a build starts at its beginning, and waits for when it needs it.
+"""Work that a build starts early and waits for when it needs the result.
 
-The fences of pages and the labs compute for seconds, while the build renders other pages.
+Fences and labs compute for seconds. Meanwhile the build renders other pages.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from page_builder import kernels
 
-# Each process has PyTorch in its memory.
+# Each process keeps PyTorch in memory.
 _PROCESSES = min(4, os.cpu_count() or 1)
 
 
 class Ahead:
-    """The work of one build, by name."""
+    """Work in other processes and threads, by name."""
 
     def __init__(self) -> None:
         self._running: dict[str, Future[Any]] = {}
@@ -31,7 +31,7 @@ class Ahead:
         self._running[name] = self._processes.submit(work, *arguments)
 
     def start_here(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
-        """Call `work` in a thread of this process: a lab computes in a process of its own."""
+        """Call `work` in a thread: a lab computes in a process of its own anyway."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1)
         self._running[name] = self._thread.submit(work, *arguments)
@@ -46,7 +46,7 @@ class Ahead:
             self._running.pop(name).result()
 
     def end(self) -> None:
-        """End the processes. Work that has not begun is given up."""
+        """End the processes, and drop work that has not begun."""
         self._running.clear()
         for pool in (self._processes, self._thread):
             if pool is not None:

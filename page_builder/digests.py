@@ -1,4 +1,4 @@
-"""The names under which results are kept: digests of everything they depend on."""
+"""Digests of everything that a result depends on: the names under which results are kept."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def files_digest(files: Iterable[Path]) -> str:
 @functools.cache
 def versions() -> str:
     """Return the versions of Python and of every installed package, importing none of them."""
-    # A set: one process may have a package on its path twice, another once.
+    # A set, because a package can be on the path of one process twice and of another once.
     packages = (package.metadata for package in metadata.distributions())
     installed = {f"{package['Name']} {package['Version']}" for package in packages}
     return "\n".join([sys.version, *sorted(installed)])
 
 
 class Digests:
-    """Digests of the files of a repository as they are on disk when this object is made.
+    """Digests of the files of a repository, as they are when this object is made.
 
     Args:
         root: The root of the repository.
@@ -81,7 +81,7 @@ class Digests:
 
         Args:
             config_file: The configuration of MkDocs.
-            uris: The files of the site, which decide where a link may go.
+            uris: The files of the site, which decide what links are valid.
         """
         modules = self._code.digest(self._code.names, "text")
         builder = files_digest((self._builder / "page_builder").rglob("*.py"))
@@ -92,10 +92,10 @@ class Digests:
         """Return the modules that code depends on."""
         try:
             reached = self._code.reached(code)
-        except SyntaxError:  # It cannot run, and running it will say so.
+        except SyntaxError:  # Running it will report the error.
             return []
         if "experiments/results.py" in reached:
-            # It refuses results that were computed by other experiments than today's.
+            # It refuses results that were not computed by today's experiments.
             names = (name for name in self._code.names if name.startswith("experiments/"))
             imports = (f"import {name.removesuffix('.py').replace('/', '.')}" for name in names)
             reached = self._code.reached("\n".join([code, *imports]))

@@ -1,9 +1,9 @@
-"""Make the files of a lab that a reader can download: a notebook and a script that run anywhere.
+"""Make the files of a lab that readers can download: a notebook and a script that run anywhere.
 
-In the repository a lab imports `experiments`, reads stored results and links to other sources of
+In the repository, a lab imports `experiments`, reads stored results and links to other sources of
 the site. A reader's machine has none of these. The first cell of a download names the packages that
 are missing, with the commands that install them. If the lab reads stored results, a second cell
-unpacks them, together with the modules of `experiments` that the lab uses. Links lead to the site.
+unpacks them, together with the modules of `experiments` that the lab uses. Links go to the site.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ sys.path.insert(0, unpacked.name)
 
 @dataclass(frozen=True)
 class Downloads:
-    """What makes the downloads of labs.
+    """Makes the downloads of labs.
 
     Attributes:
         root: The root of the repository.
@@ -106,12 +106,12 @@ class Downloads:
 
 def _cell(name: str, code: str) -> Any:
     cell = nbformat.v4.new_code_cell(code.rstrip())  # type: ignore[no-untyped-call]
-    cell["id"] = name  # nbformat draws ids at random; the same lab must give the same file
+    cell["id"] = name  # nbformat draws random ids, but the same lab must give the same file
     return cell
 
 
 def _results(code: str, root: Path) -> Iterator[str]:
-    """Yield the stored results that a lab reads by name, with the images that belong to them."""
+    """Yield the files of stored results that a lab reads by name, and of their images."""
     for node in ast.walk(ast.parse(code)):
         match node:
             case ast.Call(func=ast.Name("read"), args=[ast.Constant(value=str(name))]):

@@ -1,6 +1,6 @@
-"""The explorers' scripts, bundled by esbuild while the site is built.
+"""The scripts of the explorers, which esbuild bundles while the site is built.
 
-`node explorer/build.ts` bundles the TypeScript in `explorer/` into a loader for every page and a
+`node explorer/build.ts` bundles the TypeScript in `explorer/` into a loader for all pages and a
 module for each explorer, which the loader fetches when the explorer comes into view.
 """
 

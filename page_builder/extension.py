@@ -1,7 +1,7 @@
 """The Python-Markdown extension that makes a page of what its code computes.
 
-It works without MkDocs. It leaves the places of figures and formulas empty: `Site.finish` fills
-them.
+It works without MkDocs. It writes placeholders for figures and formulas, which `Site.finish`
+replaces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from page_builder.site import PageContext, Site
 
 
 class PageExtension(Extension):
-    """Runs the fences of a page, lists its API and marks the places of its formulas.
+    """Runs the fences of a page, and writes its API lists and the placeholders of its formulas.
 
     Args:
         site: The site that the page belongs to.

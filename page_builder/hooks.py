@@ -1,7 +1,7 @@
-"""What MkDocs loads: the methods of one plugin object, as the hooks that `mkdocs.yml` names.
+"""The file that MkDocs loads: it offers the methods of one plugin object as hooks.
 
-MkDocs finds plugins through entry points of installed packages. The page builder is not installed,
-so it is a hook.
+MkDocs finds plugins through the entry points of installed packages, and the page builder is not
+installed.
 """
 
 from page_builder.plugin import PageBuilder

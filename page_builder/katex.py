@@ -1,11 +1,11 @@
 """Formulas, rendered by KaTeX at build time: the browser runs no script for them.
 
 KaTeX writes a hundred elements for a small formula, which the search index and the checks would
-have to read. So a page first has an empty `<cnnref-math>` with the TeX in its place. When all pages
-have been rendered, one node process typesets all formulas that are not in the store.
+have to read. So a page first has a placeholder, an empty `<cnnref-math>` with the TeX in
+`data-tex`. When all pages are rendered, one node process typesets what is not in the store.
 
-The `data-tex` of that element contains the characters that mark what was computed. The number check
-reads them, and KaTeX does not see them.
+The TeX includes the characters that mark what was computed, for the number check. KaTeX does not
+see them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def assets() -> dict[str, Path]:
 
 
 def place(tex: str, *, display: bool) -> str:
-    """Return the element that holds the place of a formula."""
+    """Return the placeholder of a formula."""
     name = f"arithmatex {_DISPLAY}" if display else "arithmatex"
     return f'<cnnref-math class="{name}" data-tex="{html.escape(tex.strip())}"></cnnref-math>'
 
 
 def mark(page: str) -> str:
-    """Replace the elements that `pymdownx.arithmatex` writes in its generic mode by places."""
+    """Replace what `pymdownx.arithmatex` writes in its generic mode by placeholders."""
     page = _BLOCK.sub(lambda match: place(html.unescape(match[1]), display=True), page)
     return _INLINE.sub(lambda match: place(html.unescape(match[1]), display=False), page)
 
@@ -89,7 +89,7 @@ class Formulas:
             self._store.put(_entry(*formula), answer["html"])
 
     def fill(self, page: str, name: str = "") -> str:
-        """Put the formulas of a page in their places.
+        """Insert the formulas of a page.
 
         Args:
             page: The HTML of the page.

@@ -1,14 +1,14 @@
-"""Processes that are forked from one in which the slow imports are done.
+"""Processes that are forked from one that has already done the slow imports.
 
-Starting Python and importing PyTorch takes longer than most labs compute. A kernel forked from a
-process that has done nothing but import starts in the same state as a fresh one, but at once.
+Starting Python and importing PyTorch takes more than two seconds, longer than most labs compute. A
+kernel that is forked from a process that has only imported modules starts in the same state as a
+fresh one, but at once.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from multiprocessing.context import BaseContext
@@ -25,13 +25,9 @@ _NAME = "cnnref-forked"
 _IMPORTED = ["ipykernel.kernelapp", "nbclient", "numpy", "scipy.ndimage", "skimage.data", "torch"]
 
 
-def _can_fork() -> bool:
-    return "forkserver" in multiprocessing.get_all_start_methods()
-
-
 def context() -> BaseContext:
     """Return how processes are started: forked where the system can, otherwise from scratch."""
-    if not _can_fork():
+    if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     forking = multiprocessing.get_context("forkserver")
     forking.set_forkserver_preload(_IMPORTED)
@@ -40,14 +36,14 @@ def context() -> BaseContext:
 
 def fork_kernels() -> None:
     """Let jupyter_client fork the kernels it starts, where the system can."""
-    if _can_fork():
+    if context().get_start_method() == "forkserver":
         factory = KernelProvisionerFactory.instance()
         factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:Forked", factory.GROUP_NAME)
         factory.default_provisioner_name = _NAME
 
 
 class Forked(LocalProvisioner):
-    """Forks a kernel, and leaves everything else to the provisioner of local kernels."""
+    """Forks a kernel; everything else is as for other local kernels."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel that `cmd` would start: `python -m ipykernel_launcher`, then options."""
@@ -62,7 +58,7 @@ class Forked(LocalProvisioner):
 
 
 class _AsPopen:
-    """A process of multiprocessing with the methods of `subprocess.Popen` the provisioner needs."""
+    """A process of multiprocessing, with the methods of `subprocess.Popen` that are called."""
 
     stdin = stdout = stderr = None
 
@@ -80,21 +76,18 @@ class _AsPopen:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._process.kill()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._process, name)  # `kill` and `terminate`
 
 
 def _be_kernel(options: list[str], env: Mapping[str, str], folder: str) -> None:
     import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
-    # NumPy draws its seed when it is imported. Every kernel needs its own, as a fresh one has.
+    # NumPy draws its seed when it is imported, but each kernel needs a seed of its own.
     np.random.seed()  # noqa: NPY002
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
-    # The kernel ends when the process it was forked from is gone.
+    # The kernel ends together with the process that it was forked from.
     launch_new_instance([*options, f"--IPKernelApp.parent_handle={os.getppid()}"])

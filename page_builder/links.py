@@ -1,6 +1,6 @@
 """The link check: every link of a built site leads to a file of the site, and to an anchor in it.
 
-It reads the files of the site and needs nothing else. Links to other sites are not followed.
+It needs only the files of the site. Links to other sites are not followed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# What has no links of the site's own, and would take longest to read: scripts, formulas.
+# Scripts and formulas contain no links to the site, and would take longest to read.
 _PASSED_OVER = re.compile(
     r"<!--.*?-->|<(script|style|template|cnnref-math)\b(?P<tag>[^>]*>).*?</\1>", re.DOTALL
 )

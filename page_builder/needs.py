@@ -1,7 +1,7 @@
-"""Say what has to be installed to run a piece of code, from what the code imports.
+"""Find out from the imports of a piece of code what must be installed to run it.
 
-The extras in `pyproject.toml` decide. Code that imports a package which none of them brings is a
-mistake in the repository, and the build reports it.
+The answer is given in extras of `pyproject.toml`. If code imports a package that is in none of
+them, the build reports it, because that is a mistake in the repository.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from experiments.reached import Code
 # The extras for readers. The others build the site, test it, or repeat its experiments.
 EXTRAS = ("figures", "torch", "nn", "pages", "keras")
 
-# The names of packages in `import`, where they are not the names to install.
+# The names of packages in `import`, where they differ from the names to install.
 _IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage"}
 _CODE_BLOCK = '<div class="language-python highlight">'
 
 
 class NeedsError(ValueError):
-    """Code imports a package that no extra brings."""
+    """Code imports a package that is in no extra."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Needs:
     """What a piece of code needs to run.
 
     Attributes:
-        extras: The smallest extras of cnnref that bring it all.
+        extras: The smallest extras of cnnref that contain everything it needs.
         packages: Each package it needs besides cnnref and NumPy, by its name in `import`, with the
             requirement to install, such as `"scikit-image>=0.25"`.
         modules: The modules of this repository that it reaches.
@@ -45,7 +45,7 @@ class Needs:
 
     @property
     def experiments(self) -> list[str]:
-        """The modules it reaches that are not in the package."""
+        """The modules that it reaches and that are not in the package."""
         return [name for name in self.modules if not name.startswith("cnnref/")]
 
 
@@ -57,19 +57,19 @@ def needs(code: str, root: Path) -> Needs:
         root: The root of the repository.
 
     Raises:
-        NeedsError: If it imports a package that no extra for readers brings.
+        NeedsError: It imports a package that is in no extra for readers.
     """
     modules = Code(root)
     reached = modules.reached(code)
     imported = modules.libraries(code, reached) - {"numpy"}
     brought = {extra: _packages(root, extra) for extra in EXTRAS}
     if any(name.startswith("cnnref/nn/") for name in reached):
-        imported |= brought["nn"].keys()  # weights are packages too, which are read, not imported
+        imported |= brought["nn"].keys()  # weights are in packages that are read, not imported
     everything = {name: found for extra in EXTRAS for name, found in brought[extra].items()}
     if missing := imported - everything.keys():
         raise NeedsError(
-            f"the code imports {', '.join(sorted(missing))}, and no extra in pyproject.toml for "
-            f"readers ({', '.join(EXTRAS)}) brings it"
+            f"the code imports {', '.join(sorted(missing))}, and no extra for readers in "
+            f"pyproject.toml ({', '.join(EXTRAS)}) contains it: add it to one of them"
         )
     combinations = itertools.chain.from_iterable(
         itertools.combinations(EXTRAS, count) for count in range(len(EXTRAS) + 1)
@@ -85,7 +85,7 @@ def needs(code: str, root: Path) -> Needs:
 
 @functools.cache
 def _packages(root: Path, extra: str) -> dict[str, str]:
-    """Return what an extra of `pyproject.toml` brings: requirements by their names in `import`."""
+    """Return the requirements in an extra of `pyproject.toml`, by their names in `import`."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: dict[str, str] = {}
     for requirement in project["optional-dependencies"][extra]:
@@ -102,7 +102,7 @@ def install(extras: tuple[str, ...], repository: str) -> str:
     """Return the command that installs cnnref with some extras.
 
     Args:
-        extras: Which.
+        extras: Their names.
         repository: The address of the repository. If it is empty, the command is for a shell in a
             copy of the repository.
     """
@@ -112,17 +112,17 @@ def install(extras: tuple[str, ...], repository: str) -> str:
 
 
 def with_line(page: str, code: str, root: Path, repository: str, *, download: bool = False) -> str:
-    """Put a line that says what the code on a page needs before its first block that is not folded.
+    """Insert a line that says what a page's code needs, before the first block not folded.
 
     Args:
         page: The HTML of the page.
         code: All Python code on the page.
         root: The root of the repository.
         repository: The address of the repository, or an empty string.
-        download: Whether the page offers its code for download, with what is not in the package.
+        download: Whether the page offers its code for download, with all that it needs.
 
     Raises:
-        NeedsError: If the code imports a package that no extra for readers brings.
+        NeedsError: The code imports a package that is in no extra for readers.
     """
     blocks = [found.start() for found in re.finditer(re.escape(_CODE_BLOCK), page)]
     if not blocks:

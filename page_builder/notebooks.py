@@ -5,12 +5,12 @@ notebook. mkdocs-jupyter converts that to HTML, and `page_html` makes a page of 
 Material's code blocks instead of 590 kB of JupyterLab styles, formulas by KaTeX, links to pages
 resolved, and no script.
 
-What a lab says about itself is in its header and its cells:
+The header and the cells of a lab say what the page needs to know:
 
     # ---
     # jupyter:
     #   cnnref:
-    #     given: ["3×3", "stride 2"]    numbers its prose may contain: see page_builder.numbers
+    #     given: ["3×3", "stride 2"]    phrases its prose may contain: see page_builder.numbers
     # ---
 
     # %%
@@ -45,8 +45,8 @@ from page_builder import katex, kernels
 from page_builder.site import Site
 
 _ALT = re.compile(r"# alt: *(.*(?:\n#   +.*)*)(?:\n|$)")
-# Dollars as pymdownx.arithmatex reads them: two around block maths; one, with no space inside it,
-# around inline maths.
+# As pymdownx.arithmatex reads dollars: two around block maths; one around inline maths, with no
+# space next to it.
 _MATHS = re.compile(
     r"\$\$(?P<block>.+?)\$\$|(?<![\\$])\$(?=[^\s$])(?P<inline>(?:\\.|[^\\$])+?)(?<!\s)\$(?!\d)",
     re.DOTALL,
@@ -63,8 +63,8 @@ class Lab:
 
     Attributes:
         notebook: The executed notebook.
-        given: The numbers its prose may contain.
-        alts: What its images show, in the order of the images.
+        given: The phrases with numbers that its prose may contain.
+        alts: The alt texts of its images, in order.
     """
 
     notebook: Path
@@ -73,7 +73,7 @@ class Lab:
 
 
 def execute(source: Path, site: Site) -> Lab:
-    """Execute the lab `source`, or take the notebook of an earlier run of the same code.
+    """Execute a lab, or take the notebook of an earlier run of the same code.
 
     Raises:
         NotebookError: A cell raises or warns, or an image has no alt text.
@@ -89,14 +89,14 @@ def execute(source: Path, site: Site) -> Lab:
 
 
 def _run(source: Path, target: Path) -> None:
-    """Execute the lab `source` and write the notebook."""
+    """Execute a lab and write its notebook."""
     notebook = jupytext.read(source)
     notebook.metadata.setdefault(
         "kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"}
     )
     alts: dict[str, list[str]] = {}
     for number, cell in enumerate(notebook.cells):
-        # jupytext draws random ids; the same source must give the same file.
+        # jupytext draws random ids, but the same source must give the same file.
         cell["id"] = f"cell-{number}"
         if cell.cell_type == "code":
             alts[cell["id"]], cell.source = split_alt(cell.source)
@@ -105,15 +105,15 @@ def _run(source: Path, target: Path) -> None:
         notebook,
         timeout=600,
         record_timing=False,
-        # The kernel may send what a cell prints in one message or in two. It is one output.
+        # What a cell prints is one output, even if the kernel sends it in two messages.
         coalesce_streams=True,
         extra_arguments=["--Application.log_level=ERROR"],
         resources={"metadata": {"path": str(Path.cwd())}},
     )
-    # The runner of the pages' fences sets a backend for this process. Labs need their own.
+    # The runner of fences sets a backend for this process, and labs need another.
     env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     try:
-        # An event loop of its own, in a thread of its own: the caller's may be running.
+        # In a thread, because an event loop may be running in this one.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, client.async_execute(env=env)).result()
     except CellExecutionError as error:
@@ -161,12 +161,12 @@ def _images(cell: Any) -> list[tuple[Any, str]]:
 
 
 def page_html(converted: str, lab: Lab, resolve: Callable[[str], str]) -> str:
-    """Make a page of the site out of what mkdocs-jupyter made of an executed notebook.
+    """Turn the HTML that mkdocs-jupyter makes of an executed notebook into a page of the site.
 
     Args:
-        converted: mkdocs-jupyter's HTML.
+        converted: The HTML.
         lab: The lab.
-        resolve: Takes a link as the lab has it and returns it as the page must have it.
+        resolve: Takes a link as it is in the lab and returns it as it must be on the page.
     """
 
     def prose(text: Tag) -> str:

@@ -1,7 +1,7 @@
 """The number check: a number on a page was computed, is declared as given, or is refused.
 
-Results are never typed. The check reads the HTML of a page and writes its visible text as one
-string, with the kind of place that each character comes from. Then it looks at each number.
+The check turns the HTML of a page into one string of visible text, and notes for each character
+where it comes from. Then it looks at each number.
 """
 
 from __future__ import annotations

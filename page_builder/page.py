@@ -1,8 +1,8 @@
 """One page on its way from the Markdown that was written to the Markdown that is rendered.
 
-Its fences are run, and what they computed is inserted. What must become HTML around Markdown (a
-figure, a derivation, folded code) is written as a token in a paragraph of its own, because that
-works at any indentation: in lists, tabs and admonitions, where raw HTML does not.
+Its fences are run, and their results are inserted. HTML that surrounds Markdown (a figure, a
+derivation, folded code) is written as tokens in paragraphs of their own, because that works at any
+indentation. Raw HTML does not work in lists, tabs and admonitions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What MkDocs calls while it builds the site. The work is done in the modules this file imports.
+"""What MkDocs calls while it builds the site. The modules imported here do the work.
 
-Under `mkdocs serve` the next rebuild takes up an edit of `cnnref`. An edit of `page_builder` needs
-a restart.
+Under `mkdocs serve`, the next build uses an edited `cnnref`. An edit of `page_builder` needs a
+restart.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FEW = 3
 
 
 class PageBuilder:
-    """One build after another of a site."""
+    """Builds a site, again and again if it is served."""
 
     site: Site
     rendered: Rendered
@@ -53,20 +53,20 @@ class PageBuilder:
     def on_startup(self, command: str, dirty: bool) -> None:
         """Note what MkDocs was started for."""
         self.serving = command == "serve"
-        # One thread for each process: the build has several.
+        # One thread per process, because the build has several processes.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        # Parsed pages are millions of objects, among which looking for cycles takes long.
+        # Looking for cycles among the millions of objects of parsed pages takes long.
         gc.set_threshold(50_000)
 
     def on_config(self, config: MkDocsConfig) -> None:
-        """Start a build: look at the files as they are now."""
+        """Start a build with the files as they are now."""
         for package in PACKAGES:
             self.forget_edited(package, (ROOT / package).rglob("*.py"))
         self.site = Site(Path(config.config_file_path).resolve().parent)
         config.mdx_configs["page_builder.extension"] = {"site": self.site}
 
     def forget_edited(self, package: str, sources: Iterable[Path]) -> bool:
-        """Have a package imported again if its sources have changed since the last call.
+        """Forget the imported modules of a package if its sources have changed since the last call.
 
         Returns:
             Whether they have.
@@ -109,7 +109,7 @@ class PageBuilder:
                 self.ahead.start(uri, pages.compute, self.site.root, self._path(uri, config))
 
     def _path(self, uri: str, config: MkDocsConfig) -> str:
-        """The path of a page from the root of the repository."""
+        """Return the path of a page, relative to the root of the repository."""
         return (Path(config.docs_dir).relative_to(self.site.root) / uri).as_posix()
 
     @event_priority(100)

@@ -2,9 +2,9 @@
 
 A reference page names a module. `expand` replaces that line by one mkdocstrings directive for each
 public function and class of the module, with the options that follow the line. Functions come
-first, then the loops that define them, then classes, each in the order of the source. A name that
-the page lists by itself is left out of the list, so that a page can give it another place or other
-options::
+first, then the loops that define them, then classes, each in the order of the source. If the page
+also names a function or class by itself, to give it another place or other options, the list leaves
+it out::
 
     ::: cnnref.ops.pooling.*
 
@@ -13,7 +13,7 @@ link to its page::
 
     ::: cnnref.figures.<topic>.*
 
-Modules are parsed, not imported: a list does not need PyTorch because its functions do.
+Modules are parsed, not imported, so the lists need no PyTorch even where the functions do.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _listed(tree: ast.Module) -> list[str] | None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             try:
                 names: list[str] = ast.literal_eval(node.value)
-            except ValueError:  # that of `cnnref`, made from those of its packages
+            except ValueError:  # `cnnref` makes its own from those of its packages
                 return None
             return names
     return None

@@ -1,8 +1,8 @@
 """The rendering of each page, kept until something changes that the page depends on.
 
-Rendering all pages takes most of the time of a build, and a writer waits for one page. What a
-rendering leaves behind is stored, and a later build puts it back: what MkDocs notes on the page,
-the anchors that mkdocstrings registers, the entries of the search index, and the page's figures.
+Rendering all pages takes most of the time of a build, but a writer waits for one page. A rendering
+is stored with all its effects, and a later build repeats them: what MkDocs notes on the page, the
+anchors that mkdocstrings registers, the entries of the search index, and the page's figures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from page_builder.site import Site
 
 
 class _Warnings(logging.Handler):
-    """Sees whether there was a warning."""
+    """Notices whether there was a warning."""
 
     seen = False
 

@@ -1,7 +1,7 @@
 """Runs the chains of a page as pytest-codeblocks runs them, but fence by fence.
 
 After each fence the expressions that the page asks for are evaluated: figures, derivations, inline
-values. The result is text only, so that it can be kept on disk.
+values. All results are text, so that they can be kept on disk.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Request:
     Attributes:
         kind: "value", "figure" or "markdown".
         expression: What to evaluate.
-        line: The line of the page that asks.
+        line: The line of the page with the request.
         spec: How a value is formatted.
-        alt: The alt text of a figure, inline values included.
+        alt: The alt text of a figure, with inline values.
         id_prefix: What the ids in a figure start with.
     """
 
@@ -87,7 +87,7 @@ def run(job: Job, site: Site) -> dict[tuple[Fence, Request], str]:
         PageError: The code or an expression raises, the chain prints something other than the page
             says, or it should raise and does not.
     """
-    # Lines are not part of the name: moving a chain down the page does not change what it computes.
+    # Lines are not part of the name: a chain computes the same if it moves down the page.
     asked = [(fence, request) for fence in job.chain.fences for request in job.asked[fence]]
     parts = [
         [fence.code, [{**asdict(request), "line": None} for request in job.asked[fence]]]
@@ -101,7 +101,7 @@ def run(job: Job, site: Site) -> dict[tuple[Fence, Request], str]:
 
 
 def _execute(job: Job) -> tuple[str, list[str]]:
-    # The globals that pytest-codeblocks gives: no `__name__`, so that it is found in builtins.
+    # The globals that pytest-codeblocks sets. There is no `__name__`, so that of builtins is found.
     namespace: dict[str, Any] = {"__MODULE__": "__main__"}
     printed = io.StringIO()
     answers: list[str] = []
@@ -129,9 +129,9 @@ def _execute(job: Job) -> tuple[str, list[str]]:
 
 @contextlib.contextmanager
 def _isolated() -> Iterator[None]:
-    """Keep what a chain sets in NumPy and matplotlib from reaching the next chain."""
+    """Undo what a chain sets in NumPy and matplotlib, for the next chain."""
     os.environ.setdefault("MPLBACKEND", "Agg")
-    import numpy as np  # here, because a page that comes from the cache needs none
+    import numpy as np  # here, because a page from the store does not need it
 
     try:
         with np.printoptions():
@@ -170,7 +170,7 @@ def _answer(job: Job, request: Request, namespace: dict[str, Any], flags: int) -
         result = _evaluate(job, request.line, value.expression, namespace, flags)
         names = {n.id for n in ast.walk(ast.parse(value.expression)) if isinstance(n, ast.Name)}
         if not names & namespace.keys():
-            message = f"`{value.expression}` uses nothing the code made, so it is typed"
+            message = f"`{value.expression}` uses nothing that the code made, so it is typed"
             raise PageError(job.path, request.line, message)
         try:
             text = format(result, value.spec)
@@ -178,7 +178,7 @@ def _answer(job: Job, request: Request, namespace: dict[str, Any], flags: int) -
             message = f"`{value.expression}` cannot be formatted with `{value.spec}`: {error}"
             raise PageError(job.path, request.line, message) from error
         if "\n" in text:
-            message = f"`{value.expression}` takes several lines; use `render` for that"
+            message = f"`{value.expression}` has several lines; use `render` for that"
             raise PageError(job.path, request.line, message)
         return text
 

@@ -1,7 +1,7 @@
-"""What the parts of a build share: the page being built, what is kept, figures and formulas.
+"""What the parts of a build share: the page being built, the store, figures and formulas.
 
-Figures and formulas are put on a page last, by `Site.finish`. Until then the page has only their
-places, because the search index and the checks would read every element of them.
+`Site.finish` inserts figures and formulas last. Until then the page has placeholders, because the
+search index and the checks would read every element of a figure or a formula.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Site:
         self._figures: dict[str, str] = {}
 
     def figure(self, svg: str, prefix: str) -> str:
-        """Return the comment that holds the place of a figure, whose name starts with `prefix`."""
+        """Return the placeholder of a figure, whose name starts with `prefix`."""
         name = f"{prefix}-{text_digest(svg)[:16]}"
         self._figures[name] = svg
         return f"<!--cnnref-svg:{name}-->"
@@ -87,11 +87,11 @@ class Site:
         return {name: self._figures[name] for name in _FIGURE.findall(page)}
 
     def add_figures(self, figures: dict[str, str]) -> None:
-        """Take the figures of a page that an earlier build rendered."""
+        """Add the figures of a page that an earlier build rendered."""
         self._figures |= figures
 
     def finish(self, page: str, name: str = "") -> str:
-        """Put figures and formulas in their places, in the HTML of a page or of a part of it.
+        """Insert figures and formulas into the HTML of a page or of a part of it.
 
         Raises:
             KatexError: KaTeX does not accept a formula. The message contains `name`.
@@ -99,11 +99,11 @@ class Site:
         return strip_sentinels(self.formulas.fill(self.with_figures(page), name))
 
     def with_figures(self, page: str) -> str:
-        """Put figures in their places."""
+        """Insert figures."""
         return _FIGURE.sub(lambda place: self._figures[place[1]], page)
 
     def with_titles(self, page: str) -> str:
-        """Put only the words of figures in their places, for a check that reads nothing else."""
+        """Insert only the words of figures, for a check that reads nothing else."""
         return _FIGURE.sub(
             lambda place: f"<svg>{''.join(_SAID.findall(self._figures[place[1]]))}</svg>", page
         )
