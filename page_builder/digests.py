@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from experiments.reached import PACKAGES, Code
+from experiments.reached import PACKAGES, Code, Detail
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,19 +62,17 @@ class Digests:
             code: The code, with the expressions that the page asks for.
             parts: What else the result depends on, as JSON can write it.
         """
-        reached = self._reached(code)
         # Code that may show a docstring or a comment depends on those too.
-        modules = self._code.digest(reached, "text" if _SHOWS_SOURCE.search(code) else "code")
-        return text_digest(
-            self._runner, self._results, versions(), modules, code, json.dumps(parts)
-        )
+        detail: Detail = "text" if _SHOWS_SOURCE.search(code) else "code"
+        modules = self._modules(code, detail)
+        return text_digest(self._runner, versions(), modules, code, json.dumps(parts))
 
     def lab(self, source: Path) -> str:
         """Return the digest of an executed lab, for which every character of code counts."""
         code = source.read_text(encoding="utf-8")
         builder = [self._builder / "page_builder" / name for name in ("notebooks.py", "kernels.py")]
-        modules = self._code.digest(self._reached(code), "text")
-        return text_digest(files_digest([source, *builder]), self._results, modules, versions())
+        modules = self._modules(code, "text")
+        return text_digest(files_digest([source, *builder]), modules, versions())
 
     def pages(self, config_file: Path, uris: Iterable[str]) -> str:
         """Return the digest of what every page depends on besides its own source.
@@ -88,18 +86,19 @@ class Digests:
         config = files_digest([config_file, *self._root.glob("pyproject.toml")])
         return text_digest(modules, self._results, builder, config, versions(), *sorted(uris))
 
-    def _reached(self, code: str) -> list[str]:
-        """Return the modules that code depends on."""
+    def _modules(self, code: str, detail: Detail) -> str:
+        """Return the digest of the modules that code depends on, and of the results it reads."""
         try:
             reached = self._code.reached(code)
         except SyntaxError:  # Running it will report the error.
-            return []
-        if "experiments/results.py" in reached:
-            # It refuses results that were not computed by today's experiments.
-            names = (name for name in self._code.names if name.startswith("experiments/"))
-            imports = (f"import {name.removesuffix('.py').replace('/', '.')}" for name in names)
-            reached = self._code.reached("\n".join([code, *imports]))
-        return reached
+            return ""
+        if "experiments/results.py" not in reached:
+            return self._code.digest(reached, detail)
+        # It refuses results that were not computed by today's experiments.
+        names = (name for name in self._code.names if name.startswith("experiments/"))
+        imports = (f"import {name.removesuffix('.py').replace('/', '.')}" for name in names)
+        reached = self._code.reached("\n".join([code, *imports]))
+        return text_digest(self._results, self._code.digest(reached, detail))
 
     def _stored_results(self) -> list[Path]:
         results = self._root / "docs" / "labs" / "results"

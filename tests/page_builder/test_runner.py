@@ -145,8 +145,8 @@ def test_expected_output(run):
         (value("missing"), "`missing` raises NameError"),
         (value("x and 'a'", "d"), "cannot be formatted"),
         (value("x and 'a\\nb'"), "several lines"),
-        (value("26"), "uses nothing the code made"),
-        (value("int('26')"), "uses nothing the code made"),
+        (value("26"), "uses nothing that the code made"),
+        (value("int('26')"), "uses nothing that the code made"),
         (Request("figure", "1", 30, alt="a"), "not a Figure"),
         (Request("markdown", "1", 30), "without to_markdown"),
     ],
@@ -236,6 +236,15 @@ def test_what_the_code_does_not_depend_on_does_not_count(file, text, root, site,
     runner.run(job(READS), site())
     (root / file).write_text(text)
     runner.run(job(READS), site())
+    assert runs.count == 1
+
+
+def test_stored_results_do_not_count_for_code_that_reads_none(root, site, runs):
+    code = COUNT + "if 0:\n    from cnnref import ops\n"
+    runner.run(job(code), site())
+    (root / "docs" / "labs" / "results" / "lab.json").write_text("[2]\n")
+    (root / "experiments" / "small.py").write_text("c = 2\n")
+    runner.run(job(code), site())
     assert runs.count == 1
 
 
