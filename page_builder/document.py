@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pytest_codeblocks import extract_from_buffer
 
@@ -35,6 +36,10 @@ _COMMENT = re.compile(
 )
 _OPEN_DIRECTIVE = re.compile(r"^\s*<!--[-\s]*cnnref:", re.MULTILINE)
 _PAIR = re.compile(r"""\s*([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.DOTALL)
+_READ = attrgetter(
+    *("lineno", "syntax", "code", "marks"),
+    *("expected_output", "expected_output_ignore_whitespace"),
+)
 _DEPRECATED = re.compile(r"(skip|importorskip|expect-error|expect-exception)")
 
 
@@ -94,12 +99,24 @@ class Fence:
 
 @dataclass(eq=False)
 class Chain:
-    """Fences that run in one namespace, and what they print together."""
+    """Fences that run in one namespace. Its names are those of pytest-codeblocks' `CodeBlock`.
+
+    Attributes:
+        fences: The fences.
+        marks: The pytest marks of the chain.
+        output: The fence that says what they print together.
+        expected_output_ignore_whitespace: Whether its white space is ignored.
+    """
 
     fences: list[Fence]
     marks: list[str]
     output: Fence | None = None
-    ignore_whitespace: bool = False
+    expected_output_ignore_whitespace: bool = False
+
+    @property
+    def lineno(self) -> int:
+        """The line of the first fence."""
+        return self.fences[0].line
 
     @property
     def syntax(self) -> str:
@@ -112,7 +129,7 @@ class Chain:
         return "".join(fence.code for fence in self.fences)
 
     @property
-    def expected(self) -> str | None:
+    def expected_output(self) -> str | None:
         """The output that the page gives for the chain."""
         return None if self.output is None else self.output.code
 
@@ -253,7 +270,9 @@ class Document:
                 self.chains[-1].fences.append(fence)
             else:
                 self.chains[-1].output = fence
-                self.chains[-1].ignore_whitespace = self._joins[1] != "expected-output"
+                self.chains[-1].expected_output_ignore_whitespace = (
+                    self._joins[1] != "expected-output"
+                )
         fence.chain = self.chains[-1]
         self._marks, self._joins = [], None
         if self._directive is not None:
@@ -308,13 +327,12 @@ def _differences(chains: list[Chain], source: str) -> Iterator[Problem]:
         except RuntimeError as error:
             yield Problem(1, f"pytest-codeblocks cannot read the page: {error}")
             return
-    theirs = [(block.lineno, block.syntax, block.code, block.expected_output) for block in blocks]
-    ours = [(one.fences[0].line, one.syntax, one.code, one.expected) for one in chains]
+    ours, theirs = [_READ(chain) for chain in chains], [_READ(block) for block in blocks]
     if len(ours) != len(theirs):
         yield Problem(1, "pytest-codeblocks finds a different number of fences on this page")
-    for mine, their in zip(ours, theirs, strict=False):
+    for chain, mine, their in zip(chains, ours, theirs, strict=False):
         if mine != their:
-            yield Problem(mine[0], "pytest-codeblocks reads this fence differently")
+            yield Problem(chain.lineno, "pytest-codeblocks reads this fence differently")
             return
 
 

@@ -203,11 +203,11 @@ def _answer(job: Job, request: Request, namespace: dict[str, Any], flags: int) -
 
 
 def _compare(job: Job, stdout: str) -> None:
-    output, expected = job.chain.output, job.chain.expected
+    output, expected = job.chain.output, job.chain.expected_output
     if output is None or expected is None:
         return
     printed, said = stdout, expected
-    if job.chain.ignore_whitespace:
+    if job.chain.expected_output_ignore_whitespace:
         printed, said = re.sub(r"\s+", "", printed), re.sub(r"\s+", "", said)
     if printed != said:
         rows = difflib.unified_diff(

@@ -144,11 +144,11 @@ def test_same_as_pytest_codeblocks(source):
     ours = Document(source).chains
     assert [
         (
-            c.fences[0].line,
+            c.lineno,
             c.syntax,
             c.code,
-            c.expected,
-            c.ignore_whitespace if c.expected is not None else False,
+            c.expected_output,
+            c.expected_output_ignore_whitespace,
             c.marks,
         )
         for c in ours
@@ -167,7 +167,7 @@ def test_same_as_pytest_codeblocks(source):
 
 def test_corpus_is_not_trivial():
     assert len(Document(FOUR).chains[1].fences) == 3
-    assert Document(FOUR).chains[1].expected == "2\n"
+    assert Document(FOUR).chains[1].expected_output == "2\n"
     assert [c.runs for c in Document(OTHERS).chains] == [False, False, False, True, False, True]
     # pytest-codeblocks drops blank lines in an indented fence.
     assert Document(TABS).chains[0].code == "for i in range(2):\n    print(i)\n"

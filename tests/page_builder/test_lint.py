@@ -50,6 +50,11 @@ BAD = {
         5,
         "first fence of a chain",
     ),
+    "text after a mark": (
+        '<!--pytest.mark.skip(reason="x")--> Text.\n' + OK,
+        2,
+        "reads this fence differently",
+    ),
     "mark on nothing": (OK + "<!--pytest.mark.xfail-->\n", 4, "no fence follows"),
     "four": ("````markdown\n" + OK + "````\n", 2, "inside another fence"),
     "cont on toml": ("```toml\n```\n<!--pytest-codeblocks:cont-->\n" + OK, 4, "`cont` joins"),
