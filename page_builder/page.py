@@ -102,12 +102,10 @@ class PageSource:
                 lines += self._prose(part, source, answer).split("\n")
             elif part is not folded:
                 if "fold" in part.asked:
-                    below = [
-                        one
-                        for one in parts[index + 1 :]
-                        if isinstance(one, Fence) or one.text.strip()
-                    ]
-                    folded = part.chain.output if below[:1] == [part.chain.output] else None
+                    shown = (
+                        p for p in parts[index + 1 :] if isinstance(p, Fence) or p.text.strip()
+                    )
+                    folded = part.chain.output if next(shown, None) is part.chain.output else None
                 rows = self._fence(part, folded, answer)
                 lines += [part.indent + row if row else "" for row in rows]
         return lines

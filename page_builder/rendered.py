@@ -17,19 +17,10 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+from mkdocs.utils import CountHandler
 
 from page_builder.digests import text_digest
 from page_builder.site import Site
-
-
-class _Warnings(logging.Handler):
-    """Notices whether there was a warning."""
-
-    seen = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note a warning or an error."""
-        self.seen = self.seen or record.levelno >= logging.WARNING
 
 
 class Rendered:
@@ -95,7 +86,7 @@ class Rendered:
             anchors.append((positional, named))
             register(page, *positional, **named)
 
-        warnings = _Warnings()
+        warnings = CountHandler(level=logging.WARNING)
         logging.getLogger("mkdocs").addHandler(warnings)
         self._autorefs.register_anchor = register_and_note
         try:
@@ -106,7 +97,7 @@ class Rendered:
         known = len(self._index.entries)
         self._add_entries(page)
         # A warning must be repeated by every build until its cause is gone.
-        if not warnings.seen:
+        if not warnings.get_counts():
             missing = object()
             changed = {k: v for k, v in vars(page).items() if before.get(k, missing) is not v}
             links = changed.pop("links_to_anchors", None) or {}

@@ -49,9 +49,7 @@ class PageContext:
             text = (self.root / self.path).read_text(encoding="utf-8")
         except OSError:
             return 0
-        body = source.rstrip("\n")
-        start = text.rfind(body) if body else -1
-        return text.count("\n", 0, start) if start > 0 else 0
+        return max(0, text.count("\n") - source.count("\n"))
 
 
 class Site:
