@@ -157,7 +157,7 @@ def diversity(
     The Gram matrix $G_a$ says which channels respond in the same places, wherever these are, which
     is a measure of the texture of image $a$. The number is between $1 - N$, for images of the same
     texture, and $N - 1$. How much of it to add depends on the other objective:
-    ``channel("fire6", 3) + 500 * diversity("fire6")``.
+    ``channel("fire6", 3) + 100 * diversity("fire6")``.
 
     Args:
         layer: As for `channel`.
