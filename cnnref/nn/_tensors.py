@@ -52,8 +52,9 @@ def refuse_other_inputs(model: nn.Module) -> None:
     Raises:
         TypeError: If its `forward` has other arguments without defaults.
     """
+    inner = getattr(model, "_orig_mod", model)  # that of a compiled model takes anything
     try:
-        inspect.signature(model.forward).bind(None)
+        inspect.signature(inner.forward).bind(None)
     except TypeError as error:
         raise TypeError(
             f"`model` cannot be called with images alone ({error}); wrap it in a module whose "

@@ -318,6 +318,11 @@ def test_small_scores_and_independent_labels_can_be_said():
     np.testing.assert_allclose(curve.scores[0], sigmoid([-2, 0]), atol=1e-6)
 
 
+def test_a_head_of_zeros_outputs_scores():
+    curve = deletion(Outputs(torch.zeros_like), ONES, torch.tensor([WEIGHTS]), 0, steps=1)
+    assert curve.scores.tolist() == [[0.5, 0.5]]
+
+
 def test_other_arguments_of_the_curves_are_refused():
     arguments = Weighted(WEIGHTS), ONES, torch.tensor([WEIGHTS])
     for tool in (deletion, insertion):

@@ -89,7 +89,8 @@ def _recognised(output: Tensor) -> Output:
     if _sums_to_one(output):
         return "probabilities"
     values = output.detach()
-    if bool((values >= 0).all() and (values <= 1).all()):
+    # All zeros are the scores of a head that was initialized to zero.
+    if bool(values.any() and (values >= 0).all() and (values <= 1).all()):
         raise ValueError(
             "`model` outputs numbers between 0 and 1 that do not sum to 1. They can be scores, or "
             f"the probabilities of independent labels{_SAY}"
