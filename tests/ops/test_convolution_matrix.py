@@ -288,6 +288,7 @@ def test_im2col_refuses_in_words(form, change, error, words):
         (dict(columns=np.ones(16)), ValueError, "must be (C · kH · kW, L) or"),
         (dict(columns=[["a"]]), TypeError, "`columns` has dtype"),
         (dict(input_size=0), ValueError, "`input_size` (0) must be at least 1"),
+        (dict(kernel_size=0), ValueError, "`kernel_size` (0) must be at least 1"),
         (dict(input_size=(5, 1)), ValueError, "the window reaches 2 pixels in width"),
     ],
 )

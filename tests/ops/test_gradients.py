@@ -86,6 +86,7 @@ def test_bias_gradient_by_hand(form):
     grad = [[[[1, 2, 3]], [[4, 5, 6]]], [[[10, 0, 0]], [[0, 0, 20]]]]
     assert_array_equal(form(grad), [16, 35])
     assert_array_equal(form(grad[0]), [6, 15])
+    assert_array_equal(form(np.ones((1, 2, 0, 3))), [0, 0])
 
 
 # Ring 2 and 3: loops = fast = torch where every axis differs.

@@ -160,6 +160,17 @@ def test_a_flat_window_gives_exactly_zero(form, level):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_rounding_never_leads_beyond_one(form):
+    # Without the bounds, a patch and itself give 1.0000000000000002 for some of these.
+    patches = noise((300, 1, 3, 3), 11)
+    same = np.array([form(patch, patch).item() for patch in patches])
+    opposite = np.array([form(patch, -patch).item() for patch in patches])
+    assert_allclose(same, 1, atol=1e-12)
+    assert same.max() == 1
+    assert opposite.min() == -1
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_large_offset_costs_no_digits_that_the_image_has(form):
     # Their squares are near 1e20, where float64 no longer sees a difference of 1.
     image = noise((1, 6, 6), 8) % 2

@@ -175,6 +175,8 @@ def test_output_padding_is_accepted_where_torch_accepts_it():
 def test_shapes_are_checked_without_arrays():
     shape = conv_transpose2d_shape((2, 3, 4, 5), (3, 1, 3, 2))
     assert shape.output_size == (4 - 1 + 3, 5 - 1 + 2)
+    assert shape.images == 2
+    assert conv_transpose2d_shape((3, 4, 5), (3, 1, 3, 2)).images == 1
     with pytest.raises(ValueError, match="weight"):
         conv_transpose2d_shape((2, 3, 4, 5), (2, 1, 3, 2))
 

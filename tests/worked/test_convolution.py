@@ -273,7 +273,7 @@ def test_padding_modes(mode):
     assert [cell.total for cell in solution] == expected.ravel().tolist()
     corner = solution.cell(row=0, column=0).channels[0]
     assert_array_equal(corner.padded, [[1, 1], [1, 1], [0, 0]])
-    assert f"is padding (mode {mode}).\n" in solution.to_text(max_cells=2)
+    assert f"A number marked like a* is padding (mode {mode}).\n" in solution.to_text(max_cells=2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -334,6 +334,8 @@ def test_matrices_and_channels_are_elided():
     assert "≈" not in written
     tex = solution.to_latex(max_size=3)
     assert all(dots in tex for dots in (r"\cdots", r"\vdots", r"\ddots"))
+    tex = solution.to_latex(max_size=3, max_channels=3)
+    assert rf"\text{{channels 3 to 5}} & \text{{sum}} & {left_out} \\" in tex
 
 
 def test_a_large_input_costs_nothing_before_it_is_asked():

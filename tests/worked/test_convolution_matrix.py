@@ -69,6 +69,11 @@ def test_the_whole_solution_by_hand():
         assert r"\begin{bmatrix} 1 & 2 & \cdot & 3 & -4 & \cdot" in written
 
 
+def test_the_first_dot_product_is_of_the_first_filter():
+    written = convolution_matrix(IMAGE, [*FILTER, [[[5, 0], [0, 0]]]]).to_text()
+    assert "first cell = 1 * 1 + 2 * 2 + 3 * 4 - 4 * 5" in written
+
+
 def test_channels_filters_and_padding():
     image, weight = np.arange(1, 9).reshape(2, 2, 2), np.arange(8).reshape(2, 2, 1, 2)
     solution = convolution_matrix(image, weight, padding=(0, 1))

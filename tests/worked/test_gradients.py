@@ -51,6 +51,11 @@ def test_text():
     assert written.count("Together:") == 2
 
 
+def test_numbers_are_kept_in_the_dtype_of_the_result():
+    a = gradients(np.float32(IMAGE), np.float32(FILTER), np.float64(GRAD)).arguments
+    assert (a.input.dtype, a.weight.dtype, a.dtype) == (np.float64,) * 3
+
+
 def test_parts_and_renderings():
     solution = gradients(IMAGE, FILTER, GRAD)
     assert "weight" not in solution.to_text(parts=["bias"])

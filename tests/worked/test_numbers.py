@@ -29,6 +29,8 @@ from cnnref.worked.numbers import DECIMALS, adds_up, multiplies_to, show
         (0.00123, "0.0012", True),
         (0.000999, "9.99e-4", False),
         (123456.789, "123456.789", False),
+        (1e9 - 1, "999999999", False),
+        (1e9, "1e9", False),
         (1.5e9, "1.5e9", False),
         (1e300 / 3, "3.3333e299", True),
         (math.inf, "inf", False),

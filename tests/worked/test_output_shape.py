@@ -130,6 +130,11 @@ def test_what_no_window_reads_in_words(arguments, sentences):
     assert solution.unread_sentences() == sentences
 
 
+def test_a_single_row_in_a_gap_is_named_in_the_singular():
+    solution = worked.output_shape((1, 3, 1), (1, 1, 1, 1), stride=(2, 1))
+    assert solution.unread_sentences()[0].startswith("Row 2 lies in the gaps between the rows")
+
+
 def test_depth_and_groups_in_words():
     written = worked.output_shape((6, 4, 4), (9, 2, 3, 3), groups=3).to_text()
     assert "9 filters give 9 output channels. Each filter reads 2 of the 6 input" in written

@@ -111,7 +111,7 @@ def test_what_is_written_as_a_power_or_an_infinity_is_not_bracketed():
         in max_pool2d([[[-np.inf, -np.inf]]], (1, 2)).to_text()
     )
     assert (
-        "Largest: nan, row 1, column 2 of the window"
+        "Largest: nan, row 1, column 2 of the window\n"
         in max_pool2d([[[1, np.nan]]], (1, 2)).to_text()
     )
 

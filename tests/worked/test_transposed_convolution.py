@@ -47,6 +47,15 @@ def test_dilation_and_stride_leave_cells_without_a_stamp():
     assert "No stamp reaches this cell: 0" in solution.to_text()
 
 
+def test_stamps_are_of_the_channel_that_their_title_names():
+    filters = [[[[1, 10]], [[2, 20]]]]
+    written = transposed_convolution([[[3]]], filters).to_text()
+    stamps, _ = written.split("The sums")
+    first, second = stamps.split("(output channel 1)")[1].split("(output channel 2)")
+    assert "[ 3  30 ]" in first
+    assert "[ 6  60 ]" in second
+
+
 TEXT = """\
 Row 2, column 2
 
