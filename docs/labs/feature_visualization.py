@@ -99,7 +99,7 @@ show("fire6")
 # `fire8`: things, or pieces of things, in front of a ground. Not all of them have a name.
 
 # %%
-# alt: Eight images. Five are full of fur with dark eyes, in white, red, orange and blue; one shows
+# alt: Eight images. Four are full of fur with dark eyes, in white, red, orange and blue; one shows
 #   a blue animal lying on a sandy ground; one red furry bodies before grey; one a grey head with
 #   one eye; the last glassy rings within rings.
 show("fire8")

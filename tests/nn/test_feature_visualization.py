@@ -107,7 +107,7 @@ def test_a_layer_before_an_activation_is_read_as_it_was(inplace):
 
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.Hardswish])
-def test_of_an_activation_what_goes_in_is_read_unless_asked_otherwise(inplace, activation):
+def test_the_input_of_an_activation_is_read_unless_asked_otherwise(inplace, activation):
     net = seeded(nn.Conv2d(3, 4, 3), activation(inplace=inplace), nn.Conv2d(4, 2, 3))
     x = torch.randn(1, 3, 9, 9)
     before, after = net[0](x), activation()(net[0](x))
@@ -852,6 +852,13 @@ def test_diversity_by_hand():
     ):
         found = response(net, diversity("0"), torch.stack(images))
         assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_diversity_in_half_precision_does_not_overflow():
+    images = 300 * torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    net = nn.Sequential(nn.Identity(), nn.Conv2d(3, 1, 1))
+    expected = response(net, diversity("0"), images)
+    assert response(net.half(), diversity("0"), images) == pytest.approx(expected, abs=1e-3)
 
 
 def test_diversity_makes_images_less_alike():

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from cnnref._checks import as_int, as_pair
 from cnnref.nn._hooks import Layer
 from cnnref.nn._layouts import ToMaps
+from cnnref.nn._tensors import wide
 from cnnref.nn.feature_visualization._taps import Tap
 
 __all__ = ["Objective", "channel", "diversity", "logit", "measure", "neuron"]
@@ -193,7 +194,7 @@ def diversity(
                 f"`layer`: the output of {tap} has shape {tuple(maps.shape)}; `diversity` needs "
                 "(N, C, H, W)"
             )
-        flat = maps.flatten(2)
+        flat = wide(maps).flatten(2)  # products of half precision overflow
         grams = normalize((flat @ flat.mT).flatten(1), dim=1)
         alike = grams @ grams.mT
         return (alike.diagonal().sum() - alike.sum()) / len(maps)
