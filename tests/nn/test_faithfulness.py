@@ -352,3 +352,12 @@ def test_networks_that_need_more_than_images_are_refused():
     for tool in (deletion, insertion, average_drop):
         with pytest.raises(TypeError, match=r"`model` cannot be called with images alone.*wrap it"):
             tool(Two(), ONES, torch.tensor([WEIGHTS]), 0)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), nn.Dropout(0.5), nn.Dropout2d(0.5)])
+def test_layers_in_train_mode_are_refused(layer):
+    model = nn.Sequential(layer, Weighted(WEIGHTS)).train()
+    for tool in (deletion, insertion, average_drop):
+        with pytest.raises(ValueError, match=rf"in train mode, where {type(layer).__name__} would"):
+            tool(model, ONES, torch.tensor([WEIGHTS]), 0)
+    assert deletion(model.eval(), ONES, torch.tensor([WEIGHTS]), 0).scores.shape == (1, 33)

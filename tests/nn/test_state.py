@@ -130,7 +130,10 @@ METHODS = [
     XGradCAM,
 ]  # fmt: skip
 # These refuse a network in train mode, where batch norm would mix the variants they try.
-TRY_VARIANTS = {"AblationCAM", "IntegratedGradients", "Occlusion", "RISE", "ScoreCAM", "SmoothGrad"}
+TRY_VARIANTS = {
+    "AblationCAM", "IntegratedGradients", "Occlusion", "RISE", "ScoreCAM", "SmoothGrad",
+    "average_drop", "deletion", "insertion",
+}  # fmt: skip
 USES = {
     **{one.__name__: lambda model, one=one: one(model, LAYER)(X, 1) for one in METHODS},
     **{

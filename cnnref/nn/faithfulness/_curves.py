@@ -78,8 +78,8 @@ def deletion(
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If a shape is wrong, the target is out of range, the maps contain nan, or
-            `output` is needed or does not fit the model.
+        ValueError: If a shape is wrong, the target is out of range, the maps contain nan, `output`
+            is needed or does not fit the model, or layers such as batch norm are in train mode.
 
     Source:
         V. Petsiuk et al., RISE: randomized input sampling for explanation of black-box models,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cnnref.nn._targets import Target, chosen_classes, scores_of
 from cnnref.nn._tensors import refuse_other_inputs, wide
+from cnnref.nn.gradcam._inputs import acting_in_training
 
 __all__ = ["Output", "measurement"]
 
@@ -50,12 +51,18 @@ def measurement(
         TypeError: If the output is not a tensor, an argument is of the wrong kind, or the model
             cannot be called with images alone.
         ValueError: If there is no such kind of output, it contradicts the numbers, it cannot be
-            recognised, or the target is out of range.
+            recognised, the target is out of range, or layers such as batch norm are in train mode.
     """
     if output is not None and output not in _TO_PROBABILITIES:
         kinds = ", ".join(map(repr, get_args(Output)))
         raise ValueError(f"`output` ({output!r}) must be one of {kinds}")
     refuse_other_inputs(model)
+    acting = acting_in_training(model)
+    if acting:
+        raise ValueError(
+            f"`model` is in train mode, where {', '.join(acting)} would mix or change the images; "
+            "call `model.eval()` first"
+        )
     if callable(target) and not isinstance(target, Tensor):
         if output is not None:
             raise ValueError(
