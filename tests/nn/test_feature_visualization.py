@@ -781,6 +781,27 @@ def test_the_ascent_starts_from_a_given_image(kind, channels):
     assert (image.min(), image.max()) == (0, 1)  # the caller's image is as it was
 
 
+def test_a_given_image_without_a_gradient_gets_noise():
+    dead = channel("1", 0, pre_activation=False)
+    settings = dict(parametrization="pixels", steps=5, restarts=6, progress=False)
+    found = visualize(hard_to_wake(0.05), dead, image=torch.full((1, 9, 9), 0.5), **settings)
+    assert found.restarts >= 1
+    assert found.value > found.start > 0
+    stripes = torch.tensor([0.3, 0.6]).repeat(5)[:9].expand(1, 9, 9)
+    found = visualize(hard_to_wake(0.05), dead, image=stripes, **settings)
+    assert found.restarts == 0
+    assert found.start == pytest.approx(0.25 / 2, rel=1e-4)  # half of the neighbours rise by 0.3
+
+
+def test_a_photograph_of_bytes_is_refused_where_the_range_is_known(model):
+    image = torch.rand(3, 40, 40)
+    with pytest.raises(ValueError, match=r"`image` ranges from .* to 25\d; its values must lie"):
+        response(model, channel("features.fire2", 1), 255 * image)
+    assert response(model, channel("features.fire2", 1), image * 1.0001) != 0
+    # Another network may take other values.
+    assert response(small_net(), channel("2", 1), 255 * image) != 0
+
+
 def test_a_given_image_decides_the_shape():
     net, objective = small_net(), channel("2", 1)
     image = torch.rand(3, 9, 12)
