@@ -367,7 +367,22 @@ print(versions + "\n".join(lines))
 # Without in-place ReLUs all agree. With them, two of the libraries keep a layer's output without a
 # copy, and the ReLU behind it writes over what they kept: the map of a convolution or a batch norm is
 # wrong, with nothing to be seen of it. At the ReLU itself all are right. With such a library, ask
-# for the ReLU.
+# for the block that the ReLU ends; in a residual network one ReLU runs several times in a block, so
+# that asking for the ReLU mixes its runs up.
+#
+# The other methods of the family, each compared with every library that has it. A number is the
+# largest difference, as a share of the largest number of the map.
+
+# %%
+family = compared["family"]
+for row in family:
+    print(f"{row['method']:24}{row['library']:18}{row['off']:10.6f}")
+
+# %% [markdown]
+# All agree to rounding but two. torchcam's Grad-CAM++ multiplies the activations into the sum of
+# its denominator together with the gradients, where the paper sums the activations alone. And a
+# principal component has no sign: pytorch-grad-cam takes the one that the decomposition happens to
+# return, which here inverts the map; with the other sign it is ours.
 #
 # ## Try
 #
