@@ -294,6 +294,13 @@ def test_a_compiled_network_is_diagnosed():
     assert diagnose(compiled, "last", images(), 1).kinds == ("in-place",)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_a_scripted_layer_is_refused():
+    model = nn.Sequential(torch.jit.script(nn.Conv2d(3, 4, 3)), nn.Flatten(), nn.Linear(192, 2))
+    with pytest.raises(TypeError, match="'0' is a scripted layer"):
+        diagnose(model.eval(), "0", images())
+
+
 def test_a_finding_reads_as_two_sentences():
     finding = Finding("range", "It is too wide", "Scale it")
     assert str(finding) == "range: It is too wide. Scale it."

@@ -539,6 +539,34 @@ def test_refuses(make, error, words):
         make(network())
 
 
+def without_statistics():
+    """Batch norm without running statistics mixes the images of a batch in eval mode too."""
+    layers = list(network().named_children())
+    norm = nn.BatchNorm2d(6, track_running_stats=False)
+    return nn.Sequential(OrderedDict([layers[0], ("norm", norm), *layers[1:]])).eval()
+
+
+@pytest.mark.parametrize("method", ["AblationCAM", "IntegratedGradients", "Occlusion", "RISE",
+                                    "ScoreCAM", "SmoothGrad"])  # fmt: skip
+def test_variants_are_not_mixed(method):
+    cam, x = BUILD[method](without_statistics()), images(1)
+    with pytest.raises(ValueError, match=r"`batch_size` \(\d+\) must be 1: `model` has batch norm"):
+        cam(x, 1)
+    cam.batch_size = 1
+    assert cam(x, 1).shape == (1, 9, 10)
+
+
+def test_images_are_not_mixed():
+    model, x = without_statistics(), images()
+    leaf = model.conv(x).detach().requires_grad_()
+    maps = []
+    for n in range(2):
+        (g,) = torch.autograd.grad(model[1:](leaf)[n, 1], leaf)
+        maps.append((g * leaf).sum(dim=1)[n].detach())
+    found = HiResCAM(model, "conv", relu=False).layer_maps(x, 1)["conv"]
+    torch.testing.assert_close(found, torch.stack(maps))
+
+
 def test_scores_that_are_probabilities_get_a_warning():
     model = nn.Sequential(OrderedDict([*network().named_children(), ("end", nn.Softmax(dim=1))]))
     for name in ("ScoreCAM", "Occlusion", "RISE", "IntegratedGradients"):

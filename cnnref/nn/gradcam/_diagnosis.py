@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnref.nn._hooks import Layers, each_tensor, eager, find_layers, record_activations
+from cnnref.nn._hooks import (
+    Layers,
+    each_tensor,
+    eager,
+    find_layers,
+    record_activations,
+    refuse_unheard,
+)
 from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_call
 from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
@@ -54,7 +61,7 @@ def diagnose(
         The findings; ``print`` shows them as sentences, each with its remedy.
 
     Raises:
-        TypeError: If an argument is of the wrong kind.
+        TypeError: If an argument is of the wrong kind, or a layer is scripted or exported.
         ValueError: If there is no such layer, or the target is out of range.
 
     Examples:
@@ -65,7 +72,7 @@ def diagnose(
         >>> diagnose(model, "2", torch.randn(1, 3, 8, 8), target=1).kinds
         ('probabilities', 'no space')
     """
-    find_layers(model, layers)
+    refuse_unheard(model, find_layers(model, layers))
     first = images[0] if isinstance(images, (tuple, list)) and images else images
     found = image_layout(model, first)
     if found:

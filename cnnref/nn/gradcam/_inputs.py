@@ -21,6 +21,7 @@ __all__ = [
     "as_share",
     "image_scores",
     "image_targets",
+    "mixes_in_eval_mode",
     "variants",
 ]
 
@@ -112,6 +113,11 @@ def acting_in_training(model: nn.Module) -> list[str]:
         and ((isinstance(one, _DropoutNd) and one.p > 0) or isinstance(one, _BatchNorm))
     ]
     return list(dict.fromkeys(acting))
+
+
+def mixes_in_eval_mode(model: nn.Module) -> bool:
+    """Tell whether batch norm without running statistics mixes the images of every batch."""
+    return any(isinstance(one, _BatchNorm) and one.running_mean is None for one in model.modules())
 
 
 def as_share(value: object, argument: str, most: float = 1.0) -> float:

@@ -19,7 +19,7 @@ from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_c
 from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
-from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, as_inputs
+from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, as_inputs, mixes_in_eval_mode
 
 __all__ = [
     "EvidenceMap",
@@ -69,8 +69,9 @@ class EvidenceMap(ABC):
             or from the end if negative.
     """
 
-    # Whether batches of variants of one image go through the network.
+    # Whether batches of variants of one image go through the network, and how large they are.
     _tries_variants = False
+    batch_size = 1
 
     def __init__(
         self,
@@ -157,6 +158,11 @@ class EvidenceMap(ABC):
                 f"`model` is in train mode, where {', '.join(acting)} would mix or change the "
                 f"variants of an image that {type(self).__name__} tries; call `model.eval()` first"
             )
+        if self.batch_size > 1 and mixes_in_eval_mode(self.model):
+            raise ValueError(
+                f"`batch_size` ({self.batch_size}) must be 1: `model` has batch norm without "
+                "running statistics, which would mix the variants of an image"
+            )
         # Tensors made in inference mode never have a gradient; copies of them can.
         with (
             torch.inference_mode(False),
@@ -240,11 +246,12 @@ def image_gradients(
     wanted = [one for tensors in sources.values() for one in tensors if one.requires_grad]
     if not scores.requires_grad or not wanted:
         raise RuntimeError(f"the target does not depend on {', '.join(map(repr, outputs))}{_CUT}")
-    if scores.ndim == 0 or len(scores) == 1 or not any(one.training for one in model.modules()):
-        # In eval mode no image affects another's score, so the sum has the gradients of all.
+    mixed = any(one.training for one in model.modules()) or mixes_in_eval_mode(model)
+    if scores.ndim == 0 or len(scores) == 1 or not mixed:
+        # No image affects another's score, so the sum has the gradients of all.
         passes = [torch.autograd.grad(scores.sum(), wanted, allow_unused=True)]
     else:
-        # In train mode batch norm mixes the images, so each score needs a backward pass of its own.
+        # Batch norm mixes the images, so each score needs a backward pass of its own.
         passes = [
             torch.autograd.grad(score, wanted, retain_graph=True, allow_unused=True)
             for score in scores
