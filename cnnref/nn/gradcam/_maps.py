@@ -246,8 +246,7 @@ def image_gradients(
     wanted = [one for tensors in sources.values() for one in tensors if one.requires_grad]
     if not scores.requires_grad or not wanted:
         raise RuntimeError(f"the target does not depend on {', '.join(map(repr, outputs))}{_CUT}")
-    mixed = any(one.training for one in model.modules()) or mixes_in_eval_mode(model)
-    if scores.ndim == 0 or len(scores) == 1 or not mixed:
+    if scores.ndim == 0 or len(scores) == 1 or not _mixes(model):
         # No image affects another's score, so the sum has the gradients of all.
         passes = [torch.autograd.grad(scores.sum(), wanted, allow_unused=True)]
     else:
@@ -270,6 +269,11 @@ def image_gradients(
     if len(passes) == 1:
         return {name: one for name, (one,) in rows.items()}
     return {name: torch.stack(found_rows) for name, found_rows in rows.items()}
+
+
+def _mixes(model: nn.Module) -> bool:
+    """Tell whether one image's score may depend on another image of the batch."""
+    return any(one.training for one in model.modules()) or mixes_in_eval_mode(model)
 
 
 def tensors_in(output: Any) -> list[torch.Tensor]:
