@@ -46,7 +46,7 @@ _CHANNELS_FIRST = (
     nn.Upsample,
     nn.PixelShuffle,
 )
-_CHANNELS_LAST = (nn.Linear, nn.LayerNorm)
+_CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
 
 
 def channels_first(output: Tensor) -> Tensor:

@@ -186,6 +186,18 @@ def test_sizes_settle_a_layout_where_no_module_does():
     assert GradCAM(Functional(5), "act", to_maps=channels_first)(x, 0).shape == (1, 16, 24)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Linear(8, 8), nn.LayerNorm(8), nn.RMSNorm(8)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_that_read_the_last_axis(layer):
+    model = nn.Sequential(layer)
+    with observed_layouts(model) as layouts:
+        model(noise(1, 4, 4, 8))
+    assert layouts == Layouts(set(), {(1, 4, 4, 8)})
+
+
 class LayerNorm2d(nn.LayerNorm):
     def forward(self, x):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
