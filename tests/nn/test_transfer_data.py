@@ -241,6 +241,8 @@ def test_a_late_batch_that_is_refused_gives_the_weights_back(model, data, where)
             yield data
             yield data[0], data[1] + 2
 
+    model(data[0]).sum().backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
     twin = copy.deepcopy(model)
     modes = [(type(layer), layer.training) for layer in model.modules()]
     sets = (Late(), [data]) if where == "train" else ([data], Late())
@@ -248,7 +250,19 @@ def test_a_late_batch_that_is_refused_gives_the_weights_back(model, data, where)
         fine_tune(model, *sets, **SETTINGS)
     assert_equal(model, twin)
     assert [(type(layer), layer.training) for layer in model.modules()] == modes
-    assert all(parameter.grad is None for parameter in model.parameters())
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        assert parameter.grad is gradient
+
+
+def test_an_error_after_an_epoch_keeps_what_was_trained(model, data):
+    def interrupt(epoch):
+        raise ValueError("the reader's own")
+
+    twin = copy.deepcopy(model)
+    with pytest.raises(ValueError, match="the reader's own"):
+        fine_tune(model, data, data, **SETTINGS, on_epoch=interrupt)
+    assert not torch.equal(model.classifier[1].weight, twin.classifier[1].weight)
+    assert torch.equal(model.features[0][1].running_mean, twin.features[0][1].running_mean)
 
 
 def test_a_refused_call_leaves_gradients_alone(model, data):
@@ -511,6 +525,12 @@ def test_a_checkpoint_of_another_run_is_refused(model, data, tmp_path, change, w
     twin = copy.deepcopy(model)
     with pytest.raises(ValueError, match=f"`checkpoint` .*other settings: {words}"):
         fine_tune(model, data, data, **{**SETTINGS, **change}, checkpoint=file)
+    wider = copy.deepcopy(model)
+    wider.features[1][0] = nn.Conv2d(4, 5, 1)
+    before = copy.deepcopy(wider)
+    with pytest.raises(ValueError, match="belongs to a model with other layers"):
+        fine_tune(wider, data, data, **SETTINGS, checkpoint=file)
+    assert_equal(wider, before)
     file.write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="is not a checkpoint of `fine_tune`"):
         fine_tune(model, data, data, **SETTINGS, checkpoint=file)

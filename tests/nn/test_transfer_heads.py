@@ -620,6 +620,37 @@ def test_a_wrapped_model_is_trained_like_the_model(wrap, data):
     assert accuracy(wrapped, *data) == accuracy(model, *data)
 
 
+def test_a_compiled_model_sees_what_changed(data):
+    model = made(Network)
+    compiled = torch.compile(model, backend="eager")
+    compiled(data[0])
+    replace_head(compiled, 5)
+    assert torch.equal(compiled(data[0]), model(data[0]))
+    freeze(compiled)
+    before = copy.deepcopy(model.state_dict())
+    for _ in range(2):
+        compiled.train()
+        compiled(data[0])
+    assert not moved_parts(before, model)
+
+
+def test_a_part_that_is_compiled_by_itself(data):
+    model = made(Network)
+    model.layer2 = torch.compile(model.layer2, backend="eager")
+    with torch.no_grad():  # Compiling warns about the input's gradient, and warnings are errors.
+        model(data[0])
+    for top in (1, "layer2", "layer2.conv"):
+        before = copy.deepcopy(model.state_dict())
+        fine_tune(model, data, data, **{**SETTINGS, "top": top})
+        assert moved_parts(before, model) == {"fc", "layer2"}
+    model.fc = torch.compile(model.fc, backend="eager")
+    assert head_of(model) is head_of(model, head="fc") is model.fc._orig_mod
+    before = snapshot(model)
+    with pytest.raises(ValueError, match=r"`head` \('fc'\) is compiled by itself"):
+        replace_head(model, 2)
+    assert_same(before, snapshot(model))
+
+
 def test_scripted_and_exported_models_are_refused(data):
     model = made(Network)
     with warnings.catch_warnings():

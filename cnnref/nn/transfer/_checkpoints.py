@@ -1,4 +1,4 @@
-"""A training run in a file, so that it can go on after an interruption."""
+"""A training run in a file, so that it can resume after an interruption."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 __all__ = ["Checkpoint", "random_state", "set_random_state"]
 
@@ -19,25 +20,26 @@ class Checkpoint:
 
     Attributes:
         path: The file; None keeps nothing.
-        settings: What must be the same for the run to go on.
+        settings: What must be the same for the run to resume.
     """
 
     path: Path | None
     settings: dict[str, Any]
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self, model: nn.Module) -> dict[str, Any] | None:
         """Return the state of an interrupted run, or None if there is no file.
 
         Only tensors and plain values are read: a file cannot run code.
 
         Raises:
-            ValueError: If the file is not of a run with these settings.
+            ValueError: If the file is not from a run with these settings on such a model.
         """
         if self.path is None or not self.path.exists():
             return None
         try:
-            stored = torch.load(self.path, weights_only=True)
+            stored = torch.load(self.path, map_location="cpu", weights_only=True)
             settings, state = stored["settings"], stored["state"]
+            shapes = {name: one.shape for name, one in state["model"].items()}
         except Exception as reason:
             raise ValueError(
                 f"`checkpoint` ({str(self.path)!r}) is not a checkpoint of `fine_tune`"
@@ -51,6 +53,11 @@ class Checkpoint:
             raise ValueError(
                 f"`checkpoint` ({str(self.path)!r}) belongs to a run with other settings: "
                 f"{', '.join(other)}; delete the file or name another one"
+            )
+        if shapes != {name: one.shape for name, one in model.state_dict().items()}:
+            raise ValueError(
+                f"`checkpoint` ({str(self.path)!r}) belongs to a model with other layers than "
+                "`model`; delete the file or name another one"
             )
         found: dict[str, Any] = state
         return found

@@ -116,9 +116,9 @@ def fine_tune(
     the same call gives the same weights, bit for bit. The model trains on the device it is on, and
     uncompiled if it was compiled.
 
-    Everything is checked before the first step, but for labels that a loader yields later: they are
-    checked as they come, and if one is refused in the first epoch, the model gets back the weights
-    it had. A call that raises TypeError or ValueError so leaves the model unchanged.
+    Everything is checked before the first step, except for the later batches of a loader. They are
+    checked as they come; if one is refused in the first epoch, the model gets back the weights and
+    gradients it had. So a call that is refused leaves the model unchanged.
 
     Args:
         model: A network. Its output is (N, classes), with as many outputs as there are classes
@@ -154,9 +154,9 @@ def fine_tune(
             chosen the weights, so measure the result on a third set. None: every epoch is run and
             the last weights stay.
         on_epoch: Called after each epoch with its `Epoch`; the model is then in eval mode.
-        checkpoint: A file, written after each epoch. If it exists, the run goes on after its last
-            epoch, and ends as if it had never been interrupted (as far as everything random comes
-            from torch).
+        checkpoint: A file, written after each epoch. If it exists, the run resumes after the last
+            epoch in it, and ends as if it had never been interrupted, provided that everything
+            random comes from torch.
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
@@ -212,22 +212,21 @@ def fine_tune(
             "patience": waits,
         },
     )  # fmt: skip
-    interrupted = kept.read()
+    interrupted = kept.read(net)
     own = torch.Generator().manual_seed(start)
     loaders = [one for data in sets if isinstance(data, Batches) for one in data.generators()]
     run = Run(net, step, own, waits, kept, on_epoch, [own, *loaders], interrupted=interrupted)
-    parts = [one.module for one in heads], [one.module for one in tops]
-    before = _values([*parts[0], *parts[1]])
+    before = _Values(net, [one.module for one in (*heads, *tops)])
     bar = tqdm(total=sum(counts), unit="epoch", disable=not progress)
-    with bar, restored(net, trained=True), eager():
-        torch.manual_seed(start)
-        try:
+    try:
+        with bar, restored(net, trained=True), eager():
+            torch.manual_seed(start)
             _train(model, run, counts, (heads, tops), sets, bar)
-        except (TypeError, ValueError):
-            # What a loader yields is known only when it comes.
-            if not run.epochs:
-                _put_back(before)
-            raise
+    except (TypeError, ValueError):
+        # A batch of a loader may have been refused after some steps.
+        if not run.epochs:
+            before.put_back()
+        raise
     return History(
         tuple(run.epochs),
         run.best,
@@ -255,7 +254,7 @@ def _train(
     awake = _with_dropout(net, heads)
     if counts[0]:
         target, data = model, sets
-        if run.step.augment is None:
+        if run.step.augment is None and awake:
             target, data = _from_features(model, awake, sets)
         groups = parameter_groups(net, *run.step.rates, head=modules)
         run.phase("head", counts[0], awake, target, data, groups, bar)
@@ -296,8 +295,8 @@ def _with_dropout(net: nn.Module, heads: Sequence[Found]) -> list[nn.Module]:
                 last += 1
             awake += layers[first : last + 1]
         else:
-            awake.append(module)
-    return awake
+            awake += _parts(net, module)
+    return list(dict.fromkeys(awake))
 
 
 def _from_features(
@@ -415,16 +414,21 @@ def _as_decay(value: float) -> float:
     return float(value)
 
 
-def _values(modules: Iterable[nn.Module]) -> list[tuple[Tensor, Tensor]]:
-    """Return the tensors that training may change, each with a copy."""
-    return [
-        (tensor, tensor.detach().clone())
-        for module in modules
-        for tensor in (*module.parameters(), *module.buffers())
-    ]
+class _Values:
+    """What training may change in some modules, and the gradients of a network, as they are now."""
 
+    def __init__(self, net: nn.Module, modules: Iterable[nn.Module]) -> None:
+        self._gradients = [(one, one.grad) for one in net.parameters()]
+        self._tensors = [
+            (tensor, tensor.detach().clone())
+            for module in modules
+            for tensor in (*module.parameters(), *module.buffers())
+        ]
 
-def _put_back(values: Iterable[tuple[Tensor, Tensor]]) -> None:
-    with torch.no_grad():
-        for tensor, copy in values:
-            tensor.copy_(copy)
+    def put_back(self) -> None:
+        """Give every tensor its values back, and every parameter its gradient."""
+        with torch.no_grad():
+            for tensor, values in self._tensors:
+                tensor.copy_(values)
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient

@@ -114,6 +114,11 @@ def replace_head(
 def _like(old: Found, outputs: int) -> nn.Module:
     """Return a layer like the old one but for its outputs, without values."""
     layer: Any = old.module
+    if old.name.endswith("_orig_mod"):
+        raise ValueError(
+            f"`head` ({old.name.removesuffix('._orig_mod')!r}) is compiled by itself; replace the "
+            "layer first and compile the new one"
+        )
     if not old.name:
         raise ValueError("`model` is itself the head; put it in a `torch.nn.Sequential` first")
     if reason := _peculiar(layer):
@@ -224,7 +229,11 @@ def chosen_heads(model: nn.Module, head: Layers | None, flow: Flow | None = None
     if head is None:
         found = [_last(net, flow)]
     else:
-        found = find_layers(net, head, "head")
+        names = names_in(net)
+        found = [
+            Found(names[plain(one.module)], plain(one.module), one.named)
+            for one in find_layers(net, head, "head")
+        ]
         for one in found:
             if one.named and next(one.module.parameters(), None) is None:
                 raise ValueError(f"`head` ({one.name!r}) has no parameters")

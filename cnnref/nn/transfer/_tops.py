@@ -54,7 +54,11 @@ def chosen_tops(
     if isinstance(top, (int, np.integer)):
         count = as_int(top, argument, minimum)
         return _last_parts(net, count, heads, flow, argument) if count else []
-    found = find_layers(net, top, argument)
+    names = names_in(net)
+    found = [
+        Found(names[plain(one.module)], plain(one.module), one.named)
+        for one in find_layers(net, top, argument)
+    ]
     in_head = {parameter for one in heads for parameter in one.module.parameters()}
     outside = [one for one in found if any(p not in in_head for p in one.module.parameters())]
     for one in found:
@@ -98,7 +102,7 @@ def _parts_before(
     """Return the children before the head that have parameters, in the order of their calls.
 
     A module that contains the head counts as its own children before it, `features` counts as its
-    children, and so does a part that is the whole base. Otherwise one count would thaw all of it.
+    children, and so does a part that is the whole base: a count of 1 would unfreeze all of it.
     """
     parts: list[nn.Module] = []
     if net is not head and not _collect(net, head, flow, names, parts):
