@@ -88,9 +88,12 @@ def _is_exported(model: object) -> bool:
 
 def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
     if isinstance(layer, str):
-        # A module shared by two parents has two names, and both are right.
-        modules = dict(model.named_modules(remove_duplicate=False))
-        # `torch.compile` puts its own module around the network's: the names without it count too.
+        try:
+            # A module shared by two parents has two names, and both are right.
+            return [Found(layer, model.get_submodule(layer), True)]
+        except (AttributeError, RuntimeError):  # No such layer, or a scripted model.
+            modules = dict(model.named_modules(remove_duplicate=False))
+        # `torch.compile` puts its own module around the network's: names without it count too.
         for name, module in list(modules.items()):
             modules.setdefault(_without_wrappers(name), module)
         if layer not in modules:

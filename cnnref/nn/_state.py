@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,12 +26,13 @@ def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
         trained: The block trains the model, so that its parameters and buffers keep their new
             values, and gradients are removed.
     """
-    inference = [] if trained else _without_inference_tensors(model)
-    layers = [(layer, type(layer), layer.training) for layer in model.modules()]
+    modules = list(model.modules())  # Once: walking through a large network takes time.
+    inference = [] if trained else _without_inference_tensors(modules)
+    layers = [(layer, type(layer), layer.training) for layer in modules]
     parameters = [(one, one.requires_grad, one.grad) for one in model.parameters()]
     buffers = [
         (layer, name, buffer, buffer.detach().clone())
-        for layer in model.modules()
+        for layer in modules
         for name, buffer in layer._buffers.items()
         if buffer is not None and not trained
     ]
@@ -44,8 +45,11 @@ def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
             yield
     finally:
         for layer, kind, mode in layers:
-            layer.__class__ = kind
-            layer.training = mode
+            # Setting an attribute of a module is slow, and most have not changed.
+            if type(layer) is not kind:
+                layer.__class__ = kind
+            if layer.training != mode:
+                layer.training = mode
         for parameter, flag, gradient in parameters:
             parameter.requires_grad_(flag)
             parameter.grad = None if trained else gradient
@@ -61,7 +65,9 @@ def restored(model: nn.Module, *, trained: bool = False) -> Iterator[None]:
             kept[name] = tensor
 
 
-def _without_inference_tensors(model: nn.Module) -> list[tuple[dict[str, Any], str, torch.Tensor]]:
+def _without_inference_tensors(
+    modules: Sequence[nn.Module],
+) -> list[tuple[dict[str, Any], str, torch.Tensor]]:
     """Put copies in the place of tensors made in inference mode, which autograd refuses.
 
     Returns:
@@ -69,7 +75,7 @@ def _without_inference_tensors(model: nn.Module) -> list[tuple[dict[str, Any], s
     """
     replaced: list[tuple[dict[str, Any], str, torch.Tensor]] = []
     copies: dict[torch.Tensor, torch.Tensor] = {}  # One copy of a tensor that layers share.
-    for layer in model.modules():
+    for layer in modules:
         tables: tuple[dict[str, Any], ...] = (layer._parameters, layer._buffers)
         for kept in tables:
             for name, tensor in kept.items():
