@@ -323,6 +323,29 @@ def test_a_head_of_zeros_outputs_scores():
     assert curve.scores.tolist() == [[0.5, 0.5]]
 
 
+def first_probability(*rows):
+    """Return the recorded probability of class 0 for unchanged images with these outputs."""
+    outputs = torch.tensor(rows)
+    model, maps = nn.Module(), torch.zeros(len(rows), 2, 2)
+    model.forward = lambda x: outputs[x[:, 0, 0, 0].long()]
+    x = torch.arange(float(len(rows))).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    return deletion(model, x, maps, 0, steps=1).scores[:, 0].tolist()
+
+
+def test_every_image_decides_whether_outputs_are_probabilities():
+    assert first_probability([0.25, 0.75], [1.0, 0.0]) == [0.25, 1]
+    # Negative, or larger than 1: scores, whatever their sum.
+    for rows in ([[2.0, -1.0]], [[0.25, 0.75], [2.0, 1.0]]):
+        expected = [softmax(np.array(row))[0] for row in rows]
+        assert first_probability(*rows) == pytest.approx(expected)
+    for rows in ([[0.3, 0.6]], [[0.5, 0.6]], [[0.25, 0.75], [0.3, 0.6]], [[0.3, 0.6], [0.25, 0.75]],
+                 [[0.25, 0.75 + 1e-4]]):  # fmt: skip
+        with pytest.raises(ValueError, match="do not sum to 1"):
+            first_probability(*rows)
+    # As far from 1 as rounding may take a sum.
+    assert first_probability([0.25, 0.75 + 4e-6]) == [0.25]
+
+
 def test_other_arguments_of_the_curves_are_refused():
     arguments = Weighted(WEIGHTS), ONES, torch.tensor([WEIGHTS])
     for tool in (deletion, insertion):
