@@ -46,7 +46,7 @@ class AblationCAM(EvidenceMap):
 
     Source:
         S. Desai and H. G. Ramaswamy, Ablation-CAM: visual explanations for deep convolutional
-        network via gradient-free localization, WACV 2020, section 3.
+        network via gradient-free localization, WACV 2020.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class GuidedBackpropagation(InputMap):
 
     Source:
         J. T. Springenberg et al., Striving for simplicity: the all convolutional net, 2014,
-        arXiv:1412.6806, section 3.4; J. Adebayo et al., Sanity checks for saliency maps, 2018,
+        arXiv:1412.6806; J. Adebayo et al., Sanity checks for saliency maps, 2018,
         arXiv:1810.03292.
     """
 

@@ -143,7 +143,7 @@ class RISE(EvidenceMap):
 
     Source:
         V. Petsiuk, A. Das and K. Saenko, RISE: randomized input sampling for explanation of
-        black-box models, 2018, arXiv:1806.07421, section 3, equation 6.
+        black-box models, 2018, arXiv:1806.07421, section 3.
     """
 
     _tries_variants = True

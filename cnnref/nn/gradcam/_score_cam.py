@@ -90,7 +90,8 @@ class ScoreCAM(EvidenceMap):
                 self._weights(inputs, image, activations[image], wanted)
                 for image, wanted in enumerate(targets)
             ]
-            maps[name] = torch.einsum("nk,nk...->n...", torch.stack(weights), activations)
+            shape = (*activations.shape[:2], *[1] * (activations.ndim - 2))
+            maps[name] = (torch.stack(weights).view(shape) * activations).sum(dim=1)
         return maps
 
     def _weights(self, inputs: Inputs, image: int, channels: Tensor, target: Target) -> Tensor:
@@ -112,10 +113,11 @@ class ScoreCAM(EvidenceMap):
             masked = picture * ((masks - bottom) / (top - bottom))[:, None].to(picture.dtype)
             found.append(image_scores(self.model, inputs, masked, image, target))
         scores = torch.cat(found)
-        # The score of an input of zeros is the same for all channels: the softmax drops it.
-        weights[alive] = (scores.softmax(dim=0) if self.weights == "softmax" else scores).to(
-            weights.dtype
-        )
+        if self.weights == "softmax":
+            zeros = torch.zeros_like(picture)[None]
+            nothing = image_scores(self.model, inputs, zeros, image, target)
+            scores = (scores - nothing).softmax(dim=0)
+        weights[alive] = scores.to(weights.dtype)
         return weights
 
 
