@@ -747,7 +747,7 @@ def test_frozen_batch_norm_refuses_to_be_synchronised():
     assert not freeze(converted).train().stem.norm.training
     freeze(model.stem)
     before = snapshot(model)
-    with pytest.raises(ValueError, match="convert first and freeze then"):
+    with pytest.raises(ValueError, match="convert it before freezing"):
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
     assert_same(before, snapshot(model))
     assert model.stem.norm.num_features == 4

@@ -1,9 +1,9 @@
 """Use a trained network for another task: a new head, freezing, and two-phase training.
 
 A model here is any ``torch.nn.Module``. Its *head* is the layer whose output it returns, and the
-rest is the *base*. Where the head cannot be told, name it: ``head="classifier.6"``. Layers are
-given everywhere as dotted names, modules or predicates of (name, module); the top of the base also
-as a count of its last parts.
+rest is the *base*. Where the head cannot be determined, name it: ``head="classifier.6"``. A layer
+is always a dotted name, a module or a predicate of (name, module); the top of the base can also be
+a count of its last parts.
 """
 
 from __future__ import annotations

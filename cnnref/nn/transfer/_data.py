@@ -66,13 +66,13 @@ class Examples:
         return self.batch[:1]
 
     def known(self) -> Iterator[Batch]:
-        """Return what can be checked without loading anything."""
+        """Return what can be checked before training: everything."""
         yield self.batch
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Anything that yields batches, as often as it is iterated over."""
+    """Anything that yields batches each time it is iterated over."""
 
     source: Iterable[Any]
     name: str
@@ -83,14 +83,14 @@ class Batches:
             yield as_batch(item, self.name, free=self.free)
 
     def first(self) -> Batch:
-        """Return one example of the first batch; what the source draws is drawn again later."""
+        """Return one example of the first batch, and leave the random state as it was."""
         with self._undrawn():
             for batch in self:
                 return batch[:1]
         raise ValueError(f"`{self.name}` has no batches; it must have at least one")
 
     def known(self) -> Iterator[Batch]:
-        """Return what can be checked without loading anything twice."""
+        """Return the batches of a sequence, which can be checked without loading them twice."""
         if isinstance(self.source, Sequence):
             yield from self
 
@@ -220,7 +220,7 @@ def as_labels(labels: Any, name: str, *, free: bool = False) -> Tensor:
 
 
 class Loss:
-    """The loss, and what it asks of outputs and labels.
+    """The loss, and the outputs and labels it accepts.
 
     Args:
         function: Of the output and the labels; None is cross-entropy.

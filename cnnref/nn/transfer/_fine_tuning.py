@@ -141,14 +141,14 @@ def fine_tune(
             Dropout right before the head trains with it.
         loss: A function of the output and the labels, which may then be of any kind, that returns
             the batch's mean as one number; None is cross-entropy.
-        weight_decay: Share of every weight that a step with learning rate 1 would take off.
+        weight_decay: The factor $\lambda$ of the weights in each step.
         schedule: A function of the share of the phase that is done (0 at the first step, below 1
             at the last one) that returns a factor for both rates. If a loader does not know its
             length, the share only grows from epoch to epoch.
-        max_norm: Longer gradients (Euclidean norm over all that trains) are shortened to this.
-        augment: Called on each training batch as ``augment(inputs, generator)``, returns inputs;
-            or as ``augment(inputs, labels, generator)``, returns both, as
-            `cnnref.nn.augmentation.mixup` does.
+        max_norm: Largest norm of the gradient of all that trains; a longer one is scaled down.
+        augment: Called on each training batch: ``augment(inputs, generator)`` returns inputs, and
+            ``augment(inputs, labels, generator)`` returns both, as `cnnref.nn.augmentation.mixup`
+            does.
         patience: A phase ends after this many epochs in a row without a lower validation loss, and
             each phase ends with the weights of the lowest one so far. The validation set has then
             chosen the weights, so measure the result on a third set. None: every epoch is run and
@@ -162,9 +162,9 @@ def fine_tune(
     Raises:
         TypeError: If an argument is of the wrong kind, or the model is scripted or exported.
         ValueError: If a number is out of range, both numbers of epochs are 0, examples and labels
-            do not match, a label is not a class of the model, the head cannot be told or shares its
-            weights, `top` does not exist, what trains is in half precision or has no values, or
-            the checkpoint belongs to another run.
+            do not match, a label is not a class of the model, the head cannot be determined or
+            shares its weights, `top` does not exist, what trains is in half precision or has no
+            values, or the checkpoint belongs to another run.
         FloatingPointError: If the loss is not finite.
 
     Examples:
@@ -341,7 +341,7 @@ def _checked(
     top: Top,
     minimum: int,
 ) -> tuple[list[Found], list[Found]]:
-    """Return the head and the top, after everything that can be refused has been looked at."""
+    """Return the head and the top, after checking everything that can be checked."""
     net = plain(model)
     for name, parameter in net.named_parameters():
         if parameter.is_meta:

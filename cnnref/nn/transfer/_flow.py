@@ -1,9 +1,8 @@
 """Which layers a network's output comes from, and in which order a module calls the ones below it.
 
-Registration does not tell: the last layer that was registered may be an auxiliary head. So the
-network is run on an example (`ran`), or each module's ``forward`` is traced by torch.fx, one level
-at a time (`traced`). One level is enough, and is traceable in many networks that are not traceable
-as a whole.
+The order of registration does not reveal this: the last layer registered may be an auxiliary head.
+So the network is run on an example (`ran`), or torch.fx traces each module's ``forward``, one level
+at a time (`traced`). Many networks that cannot be traced as a whole can be traced level by level.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class Flow:
     Attributes:
         ends: What the output comes from.
         calls: Returns the modules that a module calls directly, in the order of the calls. It
-            raises `Untraceable` if that cannot be told.
+            raises `Untraceable` if it cannot trace the module.
         reached: Parameters that get a gradient from the output; None if the network was not run.
     """
 
@@ -102,7 +101,7 @@ def is_last(module: nn.Module) -> bool:
 
 
 def ran(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Flow, Any]:
-    """Run a network in eval mode, follow its output back through the graph, and leave it as it was.
+    """Run a network in eval mode and follow its output back; leave the network as it was.
 
     Args:
         model: The network.
@@ -134,7 +133,7 @@ class _Run:
 
     stack: list[nn.Module] = field(default_factory=list)
     called: dict[nn.Module, list[nn.Module]] = field(default_factory=dict)
-    # The nodes are kept too: without them, other nodes could get their identity.
+    # Holding the nodes keeps their identity: a freed node's could be given to another.
     nodes: dict[Any, nn.Module] = field(default_factory=dict)
 
     def enters(self, module: nn.Module, _: Any) -> None:
@@ -329,7 +328,7 @@ def _level(module: nn.Module, whole: bool) -> tuple[fx.Graph, dict[str, nn.Modul
         level = type("_Level", (_Level,), {"forward": forward})(module)
         graph = _AllLeaves(whole).trace(level)
         modules = dict(level.named_modules(remove_duplicate=False))
-    # Whatever a forward may do with a proxy instead of a tensor.
+    # A forward may do anything with the proxy it gets instead of a tensor.
     except Exception as reason:
         raise Untraceable(str(reason).strip().split("\n")[0]) from reason
     return graph, modules

@@ -35,12 +35,12 @@ class _HeldNorm(_Held):
 
     @property
     def num_features(self) -> int:
-        # `convert_sync_batchnorm` makes a new layer, of torch's class, which the next `train()`
-        # would put in training mode. It asks the old layer for nothing that only it asks for.
+        # `convert_sync_batchnorm` creates a new layer of torch's class, which the next `train()`
+        # would put in training mode. Other code may read this attribute too, so the caller decides.
         if sys._getframe(1).f_code.co_name == "convert_sync_batchnorm":
             raise ValueError(
                 "`module` has frozen batch norm, which `convert_sync_batchnorm` would unfreeze; "
-                "convert first and freeze then (frozen statistics need no synchronisation)"
+                "convert it before freezing (frozen statistics need no synchronisation)"
             )
         return int(self.__dict__["num_features"])
 
@@ -191,8 +191,8 @@ def unfreeze_top(
     Raises:
         TypeError: If `top` is of the wrong kind.
         ValueError: If a count is negative or more than the number of parts, the head or the order
-            of the parts cannot be told, a layer does not exist, or it has no parameters outside
-            the head. The model is then unchanged.
+            of the parts cannot be determined, a layer does not exist, or it has no parameters
+            outside the head. The model is then unchanged.
 
     Examples:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(),

@@ -16,7 +16,7 @@ from cnnref.nn.transfer._flow import Ends, Flow, Untraceable, is_last, names_in,
 
 __all__ = ["as_rate", "changeable", "chosen_heads", "head_of", "parameter_groups", "replace_head"]
 
-# The layers that `replace_head` can make anew, and that are a head without being named.
+# The layers that `replace_head` can create, and that can be a head without being named.
 _KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 # How many layers an error message lists.
@@ -26,11 +26,11 @@ _SHOWN = 5
 def head_of(model: nn.Module, *, head: Layer | None = None) -> nn.Module:
     """Return the head: the layer whose output the model returns.
 
-    Layers without parameters may follow it, such as pooling or an activation. It is found by
-    following the model's ``forward`` with torch.fx, in eval mode, so it does not matter in which
-    order the layers were registered, and auxiliary heads used only in training do not count.
-    Nothing is guessed: if the output comes from several layers, or from one that is no plain linear
-    layer or convolution (a cosine or weight-normed head), the head must be named.
+    Layers without parameters may follow it, such as pooling or an activation. torch.fx traces the
+    model's ``forward`` in eval mode, so the order in which layers were registered does not matter,
+    and auxiliary heads used only in training do not count. Nothing is guessed: if the output comes
+    from several layers, or from one that is not a plain linear layer or convolution (such as a
+    cosine or weight-normed head), you must name the head.
 
     Args:
         model: The network; ``torch.compile`` and ``DataParallel`` around it do not matter.
@@ -38,8 +38,8 @@ def head_of(model: nn.Module, *, head: Layer | None = None) -> nn.Module:
 
     Raises:
         TypeError: If an argument is of the wrong kind, or the model is scripted or exported.
-        ValueError: If the head cannot be told, with the candidates; if `head` is no layer of the
-            model, or has no parameters, or shares one with a layer outside it (tied weights).
+        ValueError: If the head cannot be determined, with the candidates; if `head` is not a layer
+            of the model, has no parameters, or shares one with a layer outside it (tied weights).
 
     Examples:
         >>> head_of(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 2)))
@@ -292,9 +292,10 @@ def _last(net: nn.Module, flow: Flow | None) -> Found:
     layers = [names[layer] for layer in ends.layers] or _last_names(net)
     if not layers:
         raise ValueError("`model` has no linear layer and no convolution; it needs one as its head")
+    listed = ", ".join(map(repr, layers[:_SHOWN]))
     raise ValueError(
-        f"`head` must be given, since the head of `model` cannot be told: {reason}. Candidates: "
-        f"{', '.join(map(repr, layers[:_SHOWN]))}; pass for example `head={layers[0]!r}`"
+        f"`head` must be given, since the head of `model` cannot be determined: {reason}. "
+        f"Candidates: {listed}; pass for example `head={layers[0]!r}`"
     )
 
 

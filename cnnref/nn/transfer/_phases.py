@@ -1,4 +1,4 @@
-"""One phase of training: epochs of steps, each followed by a look at the validation set."""
+"""One phase of training: epochs of steps, each followed by an evaluation."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Step:
-    """How the weights move.
+    """How the weights are updated.
 
     Attributes:
         rates: Learning rates of the head and of the base.
         loss: The loss.
         size: Examples per step, if the examples are tensors.
         weight_decay: Decoupled from the gradient, as in AdamW.
-        schedule: Factor for the rates, by the share of the phase that is done.
-        max_norm: The longest gradient.
+        schedule: Factor for both rates, a function of the share of the phase that is done.
+        max_norm: The largest norm of the gradient.
         augment: Changes a batch (and its labels, if `relabels`).
         relabels: Whether `augment` takes and returns labels too.
     """
@@ -197,7 +197,7 @@ class Run:
         )
 
     def _resumed(self, phase: Phase, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
-        """Return how many epochs of a phase are done, and how many of them waited in vain."""
+        """Return how many epochs of a phase are done, and how many passed without a lower loss."""
         state = self.interrupted
         if state is None or state["phase"] != phase:
             return 0, 0

@@ -47,8 +47,8 @@ def chosen_tops(
 
     Raises:
         TypeError: If `top` is of the wrong kind.
-        ValueError: If the count is out of range, the parts cannot be told, a layer does not exist,
-            or a layer that is named has no parameters outside the head.
+        ValueError: If the count is out of range, the parts cannot be determined, a layer does not
+            exist, or a layer that is named has no parameters outside the head.
     """
     net = plain(model)
     if isinstance(top, (int, np.integer)):
@@ -82,9 +82,8 @@ def _last_parts(
         parts = _parts_before(net, heads[0].module, flow or traced(net), names)
     except Untraceable as reason:
         raise ValueError(
-            f"`{argument}` ({count}) cannot be counted: the order of the layers cannot be told "
-            f"without running `model` ({reason}). Name the layers instead, for example "
-            f"`{argument}={[name for name, _ in net.named_children()][:2]}`"
+            f"`{argument}` ({count}) cannot be counted: the order of the layers cannot be "
+            f"determined without running `model` ({reason}); name the layers instead"
         ) from reason
     if count > len(parts):
         last = ", ".join(repr(names[part]) for part in parts[-3:])
