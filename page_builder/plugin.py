@@ -55,11 +55,11 @@ class PageBuilder:
         self.serving = command == "serve"
         # One thread per process, because the build has several processes.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        # Looking for cycles among the millions of objects of parsed pages takes long.
-        gc.set_threshold(50_000)
 
     def on_config(self, config: MkDocsConfig) -> None:
         """Start a build with the files as they are now."""
+        # Looking for cycles among the objects of parsed pages takes a sixth of a build.
+        gc.disable()
         for package in PACKAGES:
             self.forget_edited(package, (ROOT / package).rglob("*.py"))
         self.site = Site(Path(config.config_file_path).resolve().parent)
@@ -138,6 +138,12 @@ class PageBuilder:
         if uri in self.labs:
             lab = self.executed[uri]
             html = notebooks.page_html(html, lab, lambda link: _resolve(link, page, files))
+            # Noted on the page, so that they are kept with its rendering.
+            vars(page)["downloads"] = Downloads(ROOT, config.extra["repository"]).files(
+                self.labs[uri],
+                lab.notebook,
+                lambda link: urljoin(page.canonical_url or "", _resolve(link, page, files)),
+            )
             given = lab.given
             code = self.labs[uri].read_text(encoding="utf-8")
         else:
@@ -159,15 +165,8 @@ class PageBuilder:
         self.site.formulas.typeset(
             {self._path(uri, config): page.content or "" for uri, page in pages.items()}
         )
-        downloads = Downloads(ROOT, config.extra["repository"])
         for uri, source in self.labs.items():
-            page = pages[uri]
-
-            def on_the_site(link: str, page: Page = page) -> str:
-                return urljoin(page.canonical_url or "", _resolve(link, page, files))
-
-            notebook = self.executed[uri].notebook
-            for name, text in downloads.files(source, notebook, on_the_site).items():
+            for name, text in vars(pages[uri])["downloads"].items():
                 files.append(File.generated(config, f"labs/{source.stem}/{name}", content=text))
 
     def on_post_page(self, output: str, page: Page, config: MkDocsConfig) -> str:
@@ -176,14 +175,18 @@ class PageBuilder:
 
     def on_post_build(self, config: MkDocsConfig) -> None:
         """End the processes of this build; check its links, unless a writer waits for it."""
-        self.ahead.end()
+        self._end()
         if not self.serving:
             for problem in links.broken(Path(config.site_dir), config.site_url or "/"):
                 log.warning(problem)
 
     def on_build_error(self, error: Exception) -> None:
         """End the processes without waiting for work that nobody needs any more."""
+        self._end()
+
+    def _end(self) -> None:
         self.ahead.end()
+        gc.enable()
 
 
 def _resolve(link: str, page: Page, files: Files) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -108,10 +109,11 @@ class TinySite:
         build(config, serve_url="http://127.0.0.1:8000/")
 
     def files(self) -> dict[str, str]:
-        """Return the built pages and the search index."""
+        """Return the built pages, the downloads of labs and the search index."""
         return {
             file.relative_to(self.output).as_posix(): file.read_text(encoding="utf-8")
-            for file in [*self.output.rglob("*.html"), *self.output.rglob("search_index.json")]
+            for pattern in ("*.html", "*.ipynb", "*.py", "search_index.json")
+            for file in self.output.rglob(pattern)
         }
 
     def html(self, name: str) -> str:
@@ -149,6 +151,7 @@ def test_good_site_builds(tiny: TinySite) -> None:
     assert script.endswith("print('seen')\n")
     assert (tiny.output / "assets/katex/katex.min.css").exists()
     assert list((tiny.output / "assets/katex/fonts").glob("*.woff2"))
+    assert gc.isenabled(), "a build must leave the garbage collector on"
 
 
 def test_figure_is_on_the_page_and_not_in_the_search_index(tiny: TinySite) -> None:
@@ -221,6 +224,7 @@ def assert_fails(tiny: TinySite, caplog: pytest.LogCaptureFixture, message: str)
         tiny.build()
     said = f"{caplog.text}\n{caught.value}"
     assert re.search(message, said), said
+    assert gc.isenabled(), "a build that fails must leave the garbage collector on"
 
 
 API = """\
@@ -246,6 +250,7 @@ def served(tiny: TinySite) -> Iterator[TinySite]:
 
 def test_rebuild_after_an_edit_gives_what_a_whole_build_gives(served: TinySite) -> None:
     before = served.files()
+    assert {"labs/lab/lab.ipynb", "labs/lab/lab.py"} <= before.keys()
     served.write("other.md", OTHER.replace("Back to", "Edited. Back to"))
     served.serve()
     after = served.files()
