@@ -208,7 +208,8 @@ def record_activations(
     Raises:
         TypeError: If an argument is of the wrong kind, or a layer is part of a scripted or exported
             network, which runs it where no hook hears of it.
-        ValueError: If a layer does not exist.
+        ValueError: If a layer does not exist; if `gradients` is true and the network was made in
+            inference mode.
         RuntimeError: At the end of the block, if a layer that was named did not run in it (or
             none of those a predicate picked).
 
@@ -223,6 +224,11 @@ def record_activations(
     """
     found = find_layers(model, layers)
     refuse_unheard(model, found)
+    if gradients and any(one.is_inference() for one in model.parameters()):
+        raise ValueError(
+            "`model` was made in inference mode, so nothing that it computes has a gradient; pass "
+            "`copy.deepcopy(model)`, made outside inference mode"
+        )
     record: Activations = {one.name: [] for one in found}
     with eager(), ExitStack() as hooks:
         for one in found:

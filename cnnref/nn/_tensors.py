@@ -7,11 +7,13 @@ import inspect
 import torch
 from torch import Tensor, nn
 
-__all__ = ["as_batch", "refuse_other_inputs", "wide"]
+__all__ = ["as_batch", "refuse_other_inputs", "spatial_axes", "wide"]
 
 
 # What a batch's axes are called by their number.
 _AXES = {1: "(N, C, T)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def as_batch(
@@ -39,6 +41,17 @@ def as_batch(
     if 0 in images.shape[1:] or not (empty or len(images)):
         raise ValueError(f"`{argument}` has shape {tuple(images.shape)}: it has no pixels")
     return images
+
+
+def spatial_axes(model: nn.Module) -> tuple[int, ...]:
+    """Return how many spatial axes a network's input may have: as many as a convolution in it."""
+    modules = list(model.modules())
+    found = [
+        axes
+        for axes, kind in _CONVOLUTIONS.items()
+        if any(isinstance(one, kind) for one in modules)
+    ]
+    return tuple(found) or tuple(_CONVOLUTIONS)
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from cnnref.networks.receptive_field import ReceptiveField, receptive_field
 from cnnref.nn._images import Images, as_tensors, resized
 from cnnref.nn._state import restored
 from cnnref.nn.pretrained import ImageNetwork, layer_lists
+from cnnref.nn.pretrained._network import check_image_network
 
 __all__ = ["Patch", "layer_field", "layer_maps", "top_patches"]
 
@@ -50,6 +51,7 @@ def layer_field(model: ImageNetwork, layer: str) -> ReceptiveField:
         layer: Name of a child of `model.features`.
 
     Raises:
+        TypeError: If the model is not an `ImageNetwork`.
         ValueError: If there is no such child.
 
     Examples:
@@ -77,10 +79,12 @@ def layer_maps(model: ImageNetwork, layer: str, images: Images) -> list[torch.Te
         One tensor (C, H, W) per photograph.
 
     Raises:
-        TypeError: If the images are of the wrong kind or dtype.
+        TypeError: If the model is not an `ImageNetwork`, or the images are of the wrong kind or
+            dtype.
         ValueError: If there is no such child, or the images are wrong.
     """
-    part = model.features[: len(_up_to(model, layer))]
+    names = _up_to(model, layer)
+    part = model.features[: len(names)]
     with torch.no_grad(), restored(model):
         return [maps for image in _whole(images) for maps in part(model.normalize(image))]
 
@@ -137,6 +141,7 @@ def top_patches(
 
 
 def _up_to(model: ImageNetwork, layer: str) -> list[str]:
+    check_image_network(model)
     names = [name for name, _ in model.features.named_children()]
     if layer not in names:
         raise ValueError(f"`layer` ({layer!r}) must be one of {', '.join(map(repr, names))}")

@@ -35,6 +35,7 @@ from cnnref.nn.gradcam import (
 from cnnref.nn.patches import layer_maps
 from cnnref.nn.pretrained import ImageNetwork, top_classes
 from cnnref.nn.transfer import accuracy, freeze
+from tests.helpers.models import difference, snapshot
 
 
 class Counter(nn.Module):
@@ -87,38 +88,6 @@ def norm_alone_in_train_mode(model):
 
 def norm_alone_in_eval_mode(model):
     model.train().features.norm.eval()
-
-
-def snapshot(model):
-    """Return all that must be restored, by name, and the identity of what could be replaced."""
-    found = {"random state": torch.get_rng_state()}
-    for name, layer in model.named_modules():
-        found[f"mode of {name}"] = layer.training
-        found[f"class of {name}"] = type(layer).__name__
-        found[f"hooks of {name}"] = len(layer._forward_hooks) + len(layer._forward_pre_hooks)
-    for name, parameter in model.named_parameters():
-        found[f"flag of {name}"] = parameter.requires_grad
-        found[f"value of {name}"] = parameter.detach().clone()
-        found[f"gradient of {name}"] = None if parameter.grad is None else parameter.grad.clone()
-        found[f"identity of gradient of {name}"] = id(parameter.grad)
-    for name, buffer in model.named_buffers():
-        found[f"buffer {name}"] = buffer.clone()
-        found[f"identity of buffer {name}"] = id(buffer)
-    return found
-
-
-def difference(before, after):
-    """Return the names of what changed."""
-    assert before.keys() == after.keys()
-    return [
-        name
-        for name, value in before.items()
-        if not (
-            torch.equal(value, after[name])
-            if isinstance(value, torch.Tensor) and isinstance(after[name], torch.Tensor)
-            else value == after[name]
-        )
-    ]
 
 
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))

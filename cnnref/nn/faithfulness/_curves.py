@@ -188,6 +188,8 @@ def blurred(inputs: torch.Tensor, sigma: float = 10.0) -> torch.Tensor:
     if not (0 < sigma < math.inf):
         raise ValueError(f"`sigma` ({sigma}) must be positive and finite")
     reach = math.ceil(3 * sigma)
+    # A convolution this wide in half precision takes minutes on a CPU.
+    dtype, images = images.dtype, wide(images)
     distance = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     row = torch.exp(-(distance**2) / (2 * sigma**2))
     row = row / row.sum()
@@ -197,7 +199,7 @@ def blurred(inputs: torch.Tensor, sigma: float = 10.0) -> torch.Tensor:
         shape = [-1 if one == axis else 1 for one in range(images.ndim)]
         weight = row.view(shape).repeat(channels, *(1 for _ in shape[1:]))
         soft = _CONVOLUTIONS[len(axes)](soft, weight, groups=channels)
-    return soft
+    return soft.to(dtype)
 
 
 def _as_baseline(baseline: object, images: torch.Tensor) -> torch.Tensor:

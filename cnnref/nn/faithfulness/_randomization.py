@@ -116,18 +116,30 @@ def _own(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 @contextmanager
 def _starts(modules: dict[str, nn.Module]) -> Iterator[dict[str, int]]:
-    """Record the order in which modules start to run; if one runs again, when it does so last."""
+    """Record the order in which modules start to run; if one runs again, when it does so last.
+
+    What runs after the network has ended does not count: gradient checkpointing runs layers again
+    in the backward pass.
+    """
     starts: dict[str, int] = {}
     calls = 0
+    ended = False
 
     def hook_of(name: str) -> Callable[[nn.Module, Any], None]:
         def hook(module: nn.Module, inputs: Any) -> None:
-            nonlocal calls
-            starts[name] = calls = calls + 1
+            nonlocal calls, ended
+            ended = ended and name != ""
+            if not ended:
+                starts[name] = calls = calls + 1
 
         return hook
 
+    def end(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal ended
+        ended = True
+
     with ExitStack() as hooks:
+        hooks.enter_context(modules[""].register_forward_hook(end))
         for name, module in modules.items():
             hooks.enter_context(module.register_forward_pre_hook(hook_of(name)))
         yield starts

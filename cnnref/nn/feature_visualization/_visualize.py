@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cnnref._checks import as_int, as_pair
 from cnnref.nn._state import restored
-from cnnref.nn._tensors import refuse_other_inputs
+from cnnref.nn._tensors import refuse_other_inputs, spatial_axes
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
     Parametrization,
@@ -212,7 +212,8 @@ def response(
     Args:
         model: As for `visualize`.
         objective: As for `visualize`.
-        image: Values from 0 to 1, (C, H, W), or a batch, (N, C, H, W).
+        image: Values from 0 to 1, (C, H, W), or a batch, (N, C, H, W). A network with 1-D or 3-D
+            convolutions takes signals (C, T) or volumes (C, D, H, W), or batches of them.
         preprocess: As for `visualize`.
 
     Raises:
@@ -229,7 +230,7 @@ def response(
         >>> response(model, channel("1", 2), found.image) == found.value
         True
     """
-    images = _as_images(image)
+    images = _as_images(image, spatial_axes(model))
     if preprocess is None and isinstance(model, ImageNetwork):
         images = _in_range(images)
     first = next(model.parameters(), torch.empty(0))
@@ -242,16 +243,20 @@ def response(
         return objective.value(read(prepare(images), images)).item()
 
 
-def _as_images(image: object) -> Tensor:
+def _as_images(image: object, spatial: tuple[int, ...] = (2,)) -> Tensor:
+    """Return a batch of images; with one or three spatial axes, of signals or volumes."""
     if not isinstance(image, Tensor):
         raise TypeError(f"`image` is a {type(image).__name__}; it must be a torch.Tensor")
-    if image.ndim not in (3, 4) or 0 in image.shape:
+    # A network with convolutions of several kinds most likely takes images.
+    axes = 2 if 2 in spatial else spatial[0]
+    if image.ndim - axes not in (1, 2) or 0 in image.shape:
+        sides = {1: "T", 2: "H, W", 3: "D, H, W"}[axes]
         raise ValueError(
-            f"`image` has shape {tuple(image.shape)}; it must be (C, H, W) or (N, C, H, W)"
+            f"`image` has shape {tuple(image.shape)}; it must be (C, {sides}) or (N, C, {sides})"
         )
     if not image.is_floating_point():
         raise TypeError(f"`image` has dtype {image.dtype}; it must hold floats from 0 to 1")
-    return image.detach() if image.ndim == 4 else image.detach()[None]
+    return image.detach() if image.ndim - axes == 2 else image.detach()[None]
 
 
 def _in_range(image: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from cnnref.nn._calls import check_arguments
 from cnnref.nn._targets import Target, chosen_classes, given_classes, scores_of
-from cnnref.nn._tensors import as_batch, wide
+from cnnref.nn._tensors import as_batch, spatial_axes, wide
 
 __all__ = [
     "Inputs",
@@ -24,8 +24,6 @@ __all__ = [
     "mixes_in_eval_mode",
     "variants",
 ]
-
-_SPATIAL = ((nn.Conv1d, 1), (nn.Conv2d, 2), (nn.Conv3d, 3))
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,7 @@ def as_inputs(inputs: object, model: nn.Module, argument: str = "inputs") -> Inp
     if not given:
         raise ValueError(f"`{argument}` is empty; it must begin with the images")
     images, *rest = given
-    modules = list(model.modules())
-    spatial = {
-        axes for kind, axes in _SPATIAL if any(isinstance(module, kind) for module in modules)
-    } or {1, 2, 3}
-    checked = as_batch(images, argument, spatial=tuple(sorted(spatial))).detach().clone()
+    checked = as_batch(images, argument, spatial=spatial_axes(model)).detach().clone()
     check_arguments(model, given, argument)
     return Inputs(checked, tuple(_copy(one) for one in rest))
 

@@ -9,7 +9,7 @@ import torch
 from cnnref._checks import as_int
 from cnnref.nn._images import Images
 from cnnref.nn._state import restored
-from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._network import ImageNetwork, check_image_network
 from cnnref.nn.pretrained._weights import read_checked
 
 __all__ = ["class_names", "top_classes"]
@@ -53,7 +53,8 @@ def top_classes(
         For each photograph, pairs of the first name of the class and its probability, from 0 to 1.
 
     Raises:
-        TypeError: If the images are of the wrong kind, or `count` is not an integer.
+        TypeError: If the model is not an `ImageNetwork`, the images are of the wrong kind, or
+            `count` is not an integer.
         ValueError: If the images are wrong, `count` is not between 1 and 1000, or the network does
             not have ImageNet's classes.
 
@@ -64,6 +65,7 @@ def top_classes(
         >>> name, probability > 0.9
         ('espresso', True)
     """
+    check_image_network(model)
     number = as_int(count, "count", 1)
     names = [name.split(",")[0] for name in class_names()]
     if number > len(names):

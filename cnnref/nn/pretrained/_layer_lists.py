@@ -21,7 +21,7 @@ from cnnref.networks.layers import (
     walk,
 )
 from cnnref.nn.pretrained._efficientnet import InvertedResidual, SameConv2d
-from cnnref.nn.pretrained._network import ImageNetwork
+from cnnref.nn.pretrained._network import ImageNetwork, check_image_network
 from cnnref.nn.pretrained._squeezenet import Fire
 from cnnref.ops.output_shape import same_padding
 
@@ -42,7 +42,7 @@ def layer_lists(model: ImageNetwork) -> dict[str, list[Layer]]:
         includes the pooling before it. Dropout, which does nothing in eval mode, is left out.
 
     Raises:
-        TypeError: If the network contains a layer of another kind.
+        TypeError: If the network is not an `ImageNetwork`, or contains a layer of another kind.
 
     Examples:
         >>> from cnnref.nn.pretrained import squeezenet
@@ -50,6 +50,7 @@ def layer_lists(model: ImageNetwork) -> dict[str, list[Layer]]:
         >>> [layer.label for layer in lists["fire2"]]
         ['squeeze1x1', 'squeeze_relu', 'concat of 2 paths', 'expand_relu']
     """
+    check_image_network(model)
     shape: Shape = (3, model.input_size, model.input_size)
     lists = {}
     for name, child in model.features.named_children():

@@ -7,7 +7,7 @@ from torch import nn
 
 from cnnref.nn._images import Images, as_tensors, square
 
-__all__ = ["ImageNetwork"]
+__all__ = ["ImageNetwork", "check_image_network"]
 
 
 class ImageNetwork(nn.Module):
@@ -89,3 +89,17 @@ class ImageNetwork(nn.Module):
             ValueError: As for `crop`.
         """
         return self.normalize(self.crop(images))
+
+
+def check_image_network(model: object) -> None:
+    """Refuse any other network, since nothing is known of its parts and of the input it expects.
+
+    Raises:
+        TypeError: If the model is not an `ImageNetwork`.
+    """
+    if not isinstance(model, ImageNetwork):
+        raise TypeError(
+            f"`model` is a {type(model).__name__}; it must be an ImageNetwork, such as "
+            "`squeezenet()`. Build one around another network from its parts: "
+            "`ImageNetwork(features, pool, classifier, input_size=224, mean=..., scale=...)`"
+        )
