@@ -1189,8 +1189,10 @@ def _compared(found: Any, truth: Any, dtype: torch.dtype) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    """Drop warnings and compiled code; on a GPU, compute alike whatever the batch."""
     torch._dynamo.reset()
-    with warnings.catch_warnings():
+    exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    with exact, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

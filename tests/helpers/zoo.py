@@ -345,7 +345,7 @@ _MOBILE = [
 
 class MobileNetV3(nn.Module):
     def __init__(
-        self, multiply: float = 0.25, rows: Sequence[int] = (0, 1, 2, 3, 8, 9), hidden: int = 16,
+        self, multiply: float = 0.25, rows: Sequence[int] = (0, 1, 3, 8), hidden: int = 16,
         classes: int = CLASSES,
     ) -> None:  # fmt: skip
         super().__init__()
