@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemBytecodeCache
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
@@ -161,6 +161,10 @@ class PageBuilder:
 
     def on_env(self, env: Environment, config: MkDocsConfig, files: Files) -> None:
         """Typeset the formulas of all rendered pages, and add the downloads of labs."""
+        # MkDocs makes a new environment for each build, which would compile every template again.
+        templates = self.site.root / ".cache" / "cnnref" / "templates"
+        templates.mkdir(parents=True, exist_ok=True)
+        env.bytecode_cache = FileSystemBytecodeCache(str(templates))
         pages = {uri: file.page for uri, file in files.src_uris.items() if file.page is not None}
         self.site.formulas.typeset(
             {self._path(uri, config): page.content or "" for uri, page in pages.items()}
