@@ -19,6 +19,13 @@ def test_what_takes_too_long_ends_with_the_browser(launch: Launch) -> None:
     other.browser.close()
 
 
+def test_a_wait_that_runs_out_ends_the_browser(launch: Launch) -> None:
+    watched = WatchedBrowser(launch)
+    page = watched.browser.new_page()
+    with pytest.raises(HungError, match="Timeout 100ms"), watched.limit(30):
+        page.wait_for_function("false", timeout=100)
+
+
 def test_other_errors_are_what_they_are(launch: Launch) -> None:
     watched = WatchedBrowser(launch)
     with pytest.raises(Error, match="no such thing"), watched.limit(30):

@@ -1,7 +1,7 @@
 """A browser that is ended when it hangs.
 
-Chromium sometimes stops answering, and Playwright waits for most answers without a limit. When the
-browser is ended, whoever waits for it gets an error.
+Chromium sometimes stops answering, or does not tell a page about a new palette. Playwright waits
+for most answers without a limit. When the browser is ended, whoever waits for it gets an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import psutil
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Browser, Error, TimeoutError
 
 Launch = Callable[..., Browser]
 
@@ -34,10 +34,10 @@ class WatchedBrowser:
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """End the browser if the block inside takes longer.
+        """End the browser if the block inside takes longer, or a wait in it runs out.
 
         Raises:
-            HungError: The block took longer.
+            HungError: The block took longer, or a wait ran out.
         """
         late = threading.Event()
 
@@ -49,6 +49,9 @@ class WatchedBrowser:
         timer.start()
         try:
             yield
+        except TimeoutError as error:
+            self._kill()
+            raise HungError(error.message) from error
         except Error:
             if not late.is_set():
                 raise
