@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "refuse_other_inputs"]
 
 
 def check_arguments(model: nn.Module, given: Sequence[Any], argument: str = "inputs") -> None:
@@ -22,17 +22,45 @@ def check_arguments(model: nn.Module, given: Sequence[Any], argument: str = "inp
     Raises:
         TypeError: If an argument of `forward` is missing, or there are too many.
     """
-    inner = getattr(model, "_orig_mod", model)  # That of a compiled model takes anything.
-    try:
-        signature = inspect.signature(inner.forward)
-    except (TypeError, ValueError):
-        return  # What is not written in Python has no signature to check.
-    try:
-        signature.bind(*given)
-    except TypeError as error:
-        names = ", ".join(signature.parameters)
+    error = _misfit(model, given)
+    if error is not None:
+        names = ", ".join(inspect.signature(_inner(model).forward).parameters)
         count = "1 argument" if len(given) == 1 else f"{len(given)} arguments"
         raise TypeError(
             f"`{argument}` holds {count}, but `forward` takes ({names}): {error}; pass them as a "
             f"tuple, the images first, such as `{argument}=({names})`"
-        ) from None
+        )
+
+
+def refuse_other_inputs(model: nn.Module) -> None:
+    """Refuse a network that cannot be called with images alone. Nothing runs.
+
+    Raises:
+        TypeError: If its `forward` has other arguments without defaults.
+    """
+    error = _misfit(model, [None])
+    if error is not None:
+        raise TypeError(
+            f"`model` cannot be called with images alone ({error}); wrap it in a module whose "
+            "`forward` takes the images and adds the other inputs"
+        )
+
+
+def _misfit(model: nn.Module, given: Sequence[Any]) -> str | None:
+    """Return why `forward` cannot take these arguments; None if it can, or has no signature."""
+    try:
+        signature = inspect.signature(_inner(model).forward)
+    except (TypeError, ValueError):
+        return None  # What is not written in Python has no signature to check.
+    try:
+        signature.bind(*given)
+    except TypeError as error:
+        return str(error)
+    return None
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    inner: nn.Module = getattr(
+        model, "_orig_mod", model
+    )  # That of a compiled model takes anything.
+    return inner

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from torch import Tensor, nn
 
-__all__ = ["as_batch", "refuse_other_inputs", "spatial_axes", "wide"]
+__all__ = ["as_batch", "spatial_axes", "wide"]
 
 
 # What a batch's axes are called by their number.
@@ -57,21 +55,3 @@ def spatial_axes(model: nn.Module) -> tuple[int, ...]:
 def wide(tensor: Tensor) -> Tensor:
     """Return half precision as float32, since sums over a map lose too much in it."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-
-
-def refuse_other_inputs(model: nn.Module) -> None:
-    """Refuse a network that cannot be called with images alone, before it is run.
-
-    Raises:
-        TypeError: If its `forward` has other arguments without defaults.
-    """
-    inner = getattr(model, "_orig_mod", model)  # that of a compiled model takes anything
-    try:
-        inspect.signature(inner.forward).bind(None)
-    except TypeError as error:
-        raise TypeError(
-            f"`model` cannot be called with images alone ({error}); wrap it in a module whose "
-            "`forward` takes the images and adds the other inputs"
-        ) from None
-    except ValueError:
-        pass  # Some scripted networks have no signature.

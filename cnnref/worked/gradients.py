@@ -171,7 +171,7 @@ class GradientsDerivation(Solution):
     def _input_section(self, writer: Writer, limit: int) -> list[Block]:
         words = "For each output cell that read the pixel: the weight it read it with, times that "
         return [
-            Heading("Gradient to the input"),
+            Heading("Gradient with respect to the input"),
             Paragraph((words, "cell's gradient.")),
             *self._cells(writer, limit, self.arguments.input.shape, self._input_cell_at, _PIXEL),
         ]
@@ -181,7 +181,7 @@ class GradientsDerivation(Solution):
             "For each place of the window: the pixel that the weight met, times the gradient of "
         )
         return [
-            Heading("Gradient to the weight"),
+            Heading("Gradient with respect to the weight"),
             Paragraph((words, "the output cell it went into.")),
             *self._cells(writer, limit, self.arguments.weight.shape, self._weight_cell_at, _WEIGHT),
         ]
@@ -214,7 +214,7 @@ class GradientsDerivation(Solution):
 
     def _bias_section(self, writer: Writer, limit: int) -> list[Block]:
         blocks: list[Block] = [
-            Heading("Gradient to the bias"),
+            Heading("Gradient with respect to the bias"),
             Paragraph(("The bias is added to every output cell: their gradients add up.",)),
         ]
         many = len(self.bias_grad) > 1

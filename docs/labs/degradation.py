@@ -170,8 +170,8 @@ for name, some in (
 #
 # Is it that the gradient dies out on its way through so many layers? The paper thinks not: its
 # plain nets have batch norm, and their gradients were found to be of healthy size. We can look.
-# This is the length of the loss's gradient to the weights of each convolution, for the first batch,
-# with the weights as they are drawn:
+# This is the length of the loss's gradient with respect to the weights of each convolution, for the
+# first batch, before any step:
 
 # %%
 # alt: Two panels on a logarithmic scale, the length of the gradient over the number of the layer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -43,3 +44,24 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
             else value == after[name]
         )
     ]
+
+
+def small_network(inplace: bool = False, norm: bool = False, seed: int = 0) -> nn.Sequential:
+    """Return a classifier of 9×10 images whose layers have names and sizes of their own."""
+    torch.manual_seed(seed)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv=nn.Conv2d(3, 6, 3),
+        relu=nn.ReLU(inplace=inplace),
+        last=nn.Conv2d(6, 5, (3, 2), stride=2),
+        after=nn.ReLU(inplace=inplace),
+        flatten=nn.Flatten(),
+        fc=nn.Linear(5 * 3 * 4, 4),
+    )
+    if norm:
+        layers = OrderedDict([("norm", nn.BatchNorm2d(3)), *layers.items()])
+    return nn.Sequential(layers).eval()
+
+
+def small_images(count: int = 2, seed: int = 1) -> torch.Tensor:
+    """Return random images for `small_network`."""
+    return torch.randn(count, 3, 9, 10, generator=torch.Generator().manual_seed(seed))

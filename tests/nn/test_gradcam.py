@@ -34,27 +34,10 @@ from cnnref.nn.gradcam import (
     upsample,
 )
 from cnnref.nn.pretrained import efficientnet_lite0, squeezenet
+from tests.helpers.models import small_images as images
+from tests.helpers.models import small_network as network
 
 GRADIENT_MAPS = [GradCAM, HiResCAM, GradCAMPlusPlus, LayerCAM, XGradCAM]
-
-
-def network(inplace=False, norm=False, seed=0):
-    torch.manual_seed(seed)
-    layers = OrderedDict(
-        conv=nn.Conv2d(3, 6, 3),
-        relu=nn.ReLU(inplace=inplace),
-        last=nn.Conv2d(6, 5, (3, 2), stride=2),
-        after=nn.ReLU(inplace=inplace),
-        flatten=nn.Flatten(),
-        fc=nn.Linear(5 * 3 * 4, 4),
-    )
-    if norm:
-        layers = OrderedDict([("norm", nn.BatchNorm2d(3)), *layers.items()])
-    return nn.Sequential(layers).eval()
-
-
-def images(count=2, seed=1):
-    return torch.randn(count, 3, 9, 10, generator=torch.Generator().manual_seed(seed))
 
 
 def by_hand(model, x, target, layer):

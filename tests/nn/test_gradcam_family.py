@@ -31,23 +31,8 @@ from cnnref.nn.gradcam import (
     normalize_maps,
     upsample,
 )
-
-
-def network(inplace=False):
-    torch.manual_seed(0)
-    layers = OrderedDict(
-        conv=nn.Conv2d(3, 6, 3),
-        relu=nn.ReLU(inplace=inplace),
-        last=nn.Conv2d(6, 5, (3, 2), stride=2),
-        after=nn.ReLU(inplace=inplace),
-        flatten=nn.Flatten(),
-        fc=nn.Linear(5 * 3 * 4, 4),
-    )
-    return nn.Sequential(layers).eval()
-
-
-def images(count=2, seed=1):
-    return torch.randn(count, 3, 9, 10, generator=torch.Generator().manual_seed(seed))
+from tests.helpers.models import small_images as images
+from tests.helpers.models import small_network as network
 
 
 def score(model, x, target=2):

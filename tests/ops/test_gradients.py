@@ -46,7 +46,7 @@ GRAD = [[[1, 2], [3, 4]]]
         ((1, 3, 3), [[[7]]], {"stride": 2}, [[7, 70, 0], [700, 7000, 0], [0, 0, 0]]),
         # Dilation 2: the four corners.
         ((1, 3, 3), [[[7]]], {"dilation": 2}, [[7, 0, 70], [0, 0, 0], [700, 0, 7000]]),
-        # The gradient to the padding is dropped: one row above, one column on the right.
+        # Padding has no gradient here: one row above, one column on the right.
         ((1, 1, 1), GRAD, {"padding": ((1, 1), (1, 1))}, [[1234]]),
         ((1, 2, 2), GRAD, {"padding": "same"}, [[1, 12], [103, 1234]]),
         ((1, 2, 2), GRAD, {"padding": ((1, 0), (0, 1))}, [[103, 1234], [300, 3400]]),

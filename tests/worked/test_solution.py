@@ -102,7 +102,7 @@ def test_parts_of_gradients():
         solution.to_text(parts=[1])
     with refused(ValueError, "parts", "('output') must be 'input', 'weight' or 'bias'"):
         solution.to_text(parts=["bias", "output"])
-    assert solution.to_text(parts=("bias",)).startswith("Gradient to the bias")
+    assert solution.to_text(parts=("bias",)).startswith("Gradient with respect to the bias")
 
 
 def test_iterating_yields_every_cell_once():

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
+from cnnref.nn._calls import refuse_other_inputs
 from cnnref.nn._targets import Target, chosen_classes, scores_of
-from cnnref.nn._tensors import refuse_other_inputs, wide
+from cnnref.nn._tensors import wide
 from cnnref.nn.gradcam._inputs import acting_in_training
 
 __all__ = ["Output", "measurement"]

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cnnref._checks import as_int, as_pair
+from cnnref.nn._calls import refuse_other_inputs
 from cnnref.nn._state import restored
-from cnnref.nn._tensors import refuse_other_inputs, spatial_axes
+from cnnref.nn._tensors import spatial_axes
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
     Parametrization,

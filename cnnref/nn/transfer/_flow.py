@@ -154,26 +154,25 @@ class _Run:
     def ends(self, output: Any, names: Mapping[Tensor, str]) -> Ends:
         layers: dict[nn.Module, None] = {}
         loose: dict[str, None] = {}
-        ahead = [tensor.grad_fn for tensor in _tensors(output)]
-        seen: set[Any] = set()
-        while ahead:
-            node: Any = ahead.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
+        for node in _nodes(output, lambda node: node in self.nodes):
             if node in self.nodes:
                 layers[self.nodes[node]] = None
             elif hasattr(node, "variable"):
                 loose[names.get(node.variable, "a parameter")] = None
             elif "Checkpoint" in type(node).__name__:  # What ran inside is not in the graph.
                 loose["a parameter inside a checkpoint"] = None
-            else:
-                ahead += [before for before, _ in node.next_functions]
         return Ends(list(layers), list(loose))
 
 
 def _leaves(output: Any) -> Iterator[Tensor]:
     """Return the parameters that get a gradient from any part of an output."""
+    for node in _nodes(output, lambda node: False):
+        if hasattr(node, "variable"):
+            yield node.variable
+
+
+def _nodes(output: Any, is_end: Callable[[Any], bool]) -> Iterator[Any]:
+    """Return each node of autograd's graph behind an output, without what is behind an end."""
     ahead = [tensor.grad_fn for tensor in _tensors(output)]
     seen: set[Any] = set()
     while ahead:
@@ -181,9 +180,9 @@ def _leaves(output: Any) -> Iterator[Tensor]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):
-            yield node.variable
-        ahead += [before for before, _ in node.next_functions]
+        yield node
+        if not is_end(node):
+            ahead += [before for before, _ in node.next_functions]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -39,7 +39,7 @@ def head_of(model: nn.Module, *, head: Layer | None = None) -> nn.Module:
     Raises:
         TypeError: If an argument is of the wrong kind, or the model is scripted or exported.
         ValueError: If the head cannot be determined, with the candidates; if `head` is not a layer
-            of the model, has no parameters, or shares one with a layer outside it (tied weights).
+            of the model, has no parameters, or is tied to another layer by a shared parameter.
 
     Examples:
         >>> head_of(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 2)))
