@@ -69,7 +69,7 @@ def gradient_to_input(
         (
             ("output gradient,", "zeros put in"),
             ("filter,", "flipped"),
-            ("gradient", "to the input"),
+            ("input", "gradient"),
         ),
         zeros, (1, 1), at,
     )  # fmt: skip
@@ -109,7 +109,7 @@ def gradient_to_weight(
     result = conv2d_weight_grad(image[None], (1, 1, *size), grad[None], step)[0, 0]
     return _figure(
         (image, grad, result),
-        (("input", ""), ("output", "gradient"), ("gradient", "to the weight")),
+        (("input", ""), ("output", "gradient"), ("weight", "gradient")),
         np.zeros(image.shape, dtype=bool), (step, step), at,
     )  # fmt: skip
 
