@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.site.building import ADDRESS, built_site
@@ -20,6 +21,12 @@ pytest.register_assert_rewrite("tests.helpers")
 
 QUICK = ("cnnref/", *(f"tests/{name}/" for name in ("ops", "networks", "worked", "nn", "figures")))
 """The tests that take milliseconds each."""
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Start each test from the same random state, so that no test depends on luck."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

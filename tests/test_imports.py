@@ -16,7 +16,8 @@ def loaded_by(statement):
 
 
 @pytest.mark.parametrize(
-    "statement", ["import cnnref", "import cnnref.worked", "import cnnref.examples"]
+    "statement",
+    ["import cnnref", "import cnnref.worked", "import cnnref.examples", "import cnnref.exercises"],
 )
 def test_the_base_package_imports_numpy_alone(statement):
     loaded = loaded_by(statement)

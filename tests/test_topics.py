@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnref import exercises
 from tests.helpers.repository import ROOT
 from tools.topic import BLANK, Topic, front_matter
 
@@ -47,12 +48,14 @@ def test_a_page_has_the_form(page):
 
 @each_page
 def test_exercises_are_folded_and_computed(page):
-    exercises = page.read_text().split("## Exercises")[1].split("## Sources")[0]
-    folded = re.split(r"^\?\?\? question ", exercises, flags=re.MULTILINE)[1:]
-    assert len(folded) >= 3, f"the page has {len(folded)} exercises; write at least 3"
+    text = page.read_text().split("## Exercises")[1].split("## Sources")[0]
+    folded = re.split(r"^\?\?\? question ", text, flags=re.MULTILINE)[1:]
     for answer in folded:
         computed = "```python" in answer and ("expected-output" in answer or 'render="' in answer)
         assert computed, f"the answer must be computed: {answer.splitlines()[0]}"
+    drawn = exercises.kinds(page.stem) if f'exercises.sheet("{page.stem}"' in text else ()
+    count = len(folded) + len(drawn)
+    assert count >= 3, f"the page has {count} exercises; write at least 3"
 
 
 @each_page
