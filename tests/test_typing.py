@@ -26,6 +26,10 @@ y = cnnref.max_pool2d(x, (2, 3), return_indices=False)
 values, places = cnnref.max_pool2d(x, 2, return_indices=True)
 y = values + places
 y = cnnref.max_pool2d_loops(x, 2)
+y = cnnref.adaptive_avg_pool2d(x, (3, 2))
+y = cnnref.adaptive_max_pool2d(x, 3)
+values, places = cnnref.adaptive_max_pool2d(x, 3, return_indices=True)
+y = cnnref.max_unpool2d(values, places, 2, output_size=(1, 1, 8, 8))
 values, places = cnnref.max_pool2d_loops(x, 2, return_indices=True)
 y = cnnref.avg_pool2d(x, 3, stride=2, padding=1, divisor_override=4)
 y = cnnref.pad2d(x, (1, 2), mode="reflect")
@@ -59,6 +63,9 @@ BAD = [
     'cnnref.max_pool2d(x, 2, return_indices="yes")',
     "cnnref.max_pool2d(x, 2, return_indices=True).shape",
     'cnnref.avg_pool2d(x, 2, ceil_mode="False")',
+    'cnnref.adaptive_avg_pool2d(x, "3")',
+    "cnnref.adaptive_max_pool2d(x, 3, return_indices=True).shape",
+    'cnnref.max_unpool2d(x, x, 2, padding="same")',
     'cnnref.avg_pool2d_input_grad(x, "8", 2)',
     'cnnref.max_pool2d_input_grad(x, x, 2, dilation="1")',
     "size: int = cnnref.output_size((128, 64), 3)",

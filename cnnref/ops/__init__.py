@@ -22,12 +22,18 @@ from cnnref.ops.normalization import batch_norm, relu, softmax
 from cnnref.ops.output_shape import output_size, same_padding, unread_pixels
 from cnnref.ops.padding import pad2d
 from cnnref.ops.pooling import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_loops,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_loops,
     avg_pool2d,
     avg_pool2d_loops,
     global_avg_pool2d,
     global_max_pool2d,
     max_pool2d,
     max_pool2d_loops,
+    max_unpool2d,
+    max_unpool2d_loops,
 )
 from cnnref.ops.pooling_gradients import avg_pool2d_input_grad, max_pool2d_input_grad
 from cnnref.ops.pyramids import (
@@ -55,6 +61,10 @@ from cnnref.ops.template_matching import (
 from cnnref.ops.transposed_convolution import conv_transpose2d, conv_transpose2d_loops
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_loops",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_loops",
     "avg_pool2d",
     "avg_pool2d_input_grad",
     "avg_pool2d_loops",
@@ -88,6 +98,8 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_input_grad",
     "max_pool2d_loops",
+    "max_unpool2d",
+    "max_unpool2d_loops",
     "normalized_cross_correlation",
     "normalized_cross_correlation_loops",
     "output_size",

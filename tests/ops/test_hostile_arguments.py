@@ -19,6 +19,8 @@ GRAD = np.ones((1, 3, 3))
 
 # One good call of every public operation that takes arrays.
 CALLS = {
+    "adaptive_avg_pool2d": dict(input=IMAGE, output_size=3),
+    "adaptive_max_pool2d": dict(input=IMAGE, output_size=3),
     "avg_pool2d": dict(input=IMAGE, kernel_size=2),
     "avg_pool2d_input_grad": dict(output_grad=np.ones((1, 2, 2)), input_size=4, kernel_size=2),
     "batch_norm": dict(input=IMAGE[None], running_mean=[0.0], running_var=[1.0]),
@@ -40,6 +42,12 @@ CALLS = {
     "laplacian_reconstruct": dict(pyramid=[IMAGE, np.ones((1, 2, 2))]),
     "max_pool2d": dict(input=IMAGE, kernel_size=2),
     "max_pool2d_input_grad": dict(output_grad=np.ones((1, 2, 2)), input=IMAGE, kernel_size=2),
+    "max_unpool2d": dict(
+        input=np.ones((1, 2, 2)),
+        indices=np.array([[[0, 2], [8, 10]]]),
+        kernel_size=2,
+        output_size=(4, 4),
+    ),
     "normalized_cross_correlation": dict(input=IMAGE, template=IMAGE[:, :2, :2]),
     "pad2d": dict(input=IMAGE, padding=1),
     "pyramid_expand": dict(input=IMAGE, size=8),
@@ -51,13 +59,13 @@ CALLS = {
     "toeplitz_matrix": dict(weight=WEIGHT, input_size=4),
 }
 ARRAYS = {
-    "bias", "columns", "input", "kernel", "output_grad", "pyramid", "running_mean", "running_var",
-    "template", "weight",
+    "bias", "columns", "indices", "input", "kernel", "output_grad", "pyramid", "running_mean",
+    "running_var", "template", "weight",
 }  # fmt: skip
 FLAGS = {"ceil_mode", "count_include_pad", "return_indices", "training"}
 SIZES = {
     "block_size", "by", "dilation", "divisor_override", "groups", "input_size", "kernel_size",
-    "levels", "output_padding", "padding", "size", "stride",
+    "levels", "output_padding", "output_size", "padding", "size", "stride",
 }  # fmt: skip
 
 

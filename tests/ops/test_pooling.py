@@ -11,18 +11,27 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnref.examples import questions_image
 from cnnref.ops.pooling import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_loops,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_loops,
     avg_pool2d,
     avg_pool2d_loops,
     global_avg_pool2d,
     global_max_pool2d,
     max_pool2d,
     max_pool2d_loops,
+    max_unpool2d,
+    max_unpool2d_loops,
 )
 from cnnref.ops.pooling_gradients import avg_pool2d_input_grad, max_pool2d_input_grad
 from tests.helpers.arrays import arange
 
 MAX_FORMS = [max_pool2d, max_pool2d_loops]
 AVG_FORMS = [avg_pool2d, avg_pool2d_loops]
+ADAPTIVE_AVG = [adaptive_avg_pool2d, adaptive_avg_pool2d_loops]
+ADAPTIVE_MAX = [adaptive_max_pool2d, adaptive_max_pool2d_loops]
+UNPOOL = [max_unpool2d, max_unpool2d_loops]
 NAN, INF = np.nan, np.inf
 F = torch.nn.functional
 
@@ -537,3 +546,208 @@ def test_gradients_refuse_what_does_not_fit():
         avg_pool2d_input_grad(np.ones((1, 2, 2), int), (4, 4), 2)
     with pytest.raises(ValueError, match=r"`input_size` .* pair"):
         avg_pool2d_input_grad(np.ones((1, 2, 2)), (1, 4, 4), 2)
+
+
+# Adaptive pooling.
+
+
+@pytest.mark.parametrize("form", ADAPTIVE_AVG)
+def test_adaptive_averages_by_hand(form):
+    row = np.array(ROW, float)
+    # Seven pixels, three windows: [0, 3), [2, 5), [4, 7).
+    assert_allclose(form(row, (1, 3)), [[[8 / 3, 10 / 3, 16 / 3]]], rtol=1e-15)
+    assert_array_equal(form(row[..., :6], (1, 3)), [[[2, 2.5, 7]]])  # 6 / 3: windows of two
+    assert_array_equal(form([[[2.0], [4.0]]], (3, 2)), [[[2, 2], [3, 3], [4, 4]]])  # larger
+
+
+@pytest.mark.parametrize("form", ADAPTIVE_MAX)
+def test_adaptive_maxima_by_hand(form):
+    values, places = form(ROW, (1, 3), return_indices=True)
+    assert_array_equal(values, [[[4, 5, 9]]])
+    assert_array_equal(places, [[[2, 4, 5]]])
+    # The first of equal values row by row: pixel 1 of the first row, not pixel 0 of the second.
+    values, places = form([[[0, 7], [7, 7]]], 1, return_indices=True)
+    assert (values.item(), places.item()) == (7, 1)
+    values, places = form([[[NAN, 1.0], [NAN, 2.0]]], 1, return_indices=True)
+    assert_array_equal(values, [[[NAN]]])
+    assert places.item() == 2  # the last NaN
+
+
+def seen(size, count):
+    """Return the windows of torch along an axis, as the pixels that a gradient reaches."""
+    row = torch.zeros(1, 1, size, requires_grad=True)
+    output = F.adaptive_avg_pool1d(row, count)[0, 0]
+    grads = [torch.autograd.grad(cell, row, retain_graph=True)[0][0, 0] for cell in output]
+    return [grad.nonzero().ravel().tolist() for grad in grads]
+
+
+def test_the_windows_are_those_of_torch():
+    for size in range(1, 12):
+        for count in range(1, 15):
+            bounds = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+            assert [list(range(*b)) for b in bounds] == seen(size, count)
+            lengths = {b - a for a, b in bounds}
+            assert max(lengths) - min(lengths) <= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    shape=st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    output_size=st.tuples(st.integers(1, 11), st.integers(1, 11)),
+    seed=st.integers(0, 999),
+)
+def test_any_adaptive_pooling_is_torchs(shape, output_size, seed):
+    x = np.random.default_rng(seed).choice([-INF, -1.0, 0.0, 0.0, 2.0, NAN], shape)
+    expected, places = F.adaptive_max_pool2d(torch.from_numpy(x), output_size, return_indices=True)
+    for form in ADAPTIVE_MAX:
+        values, indices = form(x, output_size, return_indices=True)
+        assert_array_equal(values, expected.numpy(), strict=True)
+        assert_array_equal(indices, places.numpy(), strict=True)
+        assert_array_equal(form(x, output_size), values, strict=True)
+    x = np.random.default_rng(seed).standard_normal(shape)
+    averages = F.adaptive_avg_pool2d(torch.from_numpy(x), output_size).numpy()
+    for form in ADAPTIVE_AVG:
+        assert_allclose(form(x, output_size), averages, rtol=1e-12, atol=1e-14, strict=True)
+
+
+@pytest.mark.parametrize("form", [*ADAPTIVE_AVG, *ADAPTIVE_MAX])
+def test_adaptive_pooling_keeps_rank_and_dtype(form):
+    for dtype in ("float16", "float32", "float64"):
+        x = arange((2, 3, 4, 5), dtype)
+        batch = form(x, (3, 2))
+        assert (batch.shape, batch.dtype) == ((2, 3, 3, 2), dtype)
+        assert_array_equal(form(x[1], (3, 2)), batch[1], strict=True)
+    flat = np.full((1, 4, 4), 60000, np.float16)  # summed in float32, like avg_pool2d
+    assert_array_equal(form(flat, 1), np.array([[[60000]]], np.float16), strict=True)
+    assert not np.shares_memory(form(x, (4, 5)), x)
+
+
+def test_adaptive_maxima_of_integers_are_exact_and_averages_are_refused():
+    for form in ADAPTIVE_MAX:
+        assert form([[[2**53, 2**53 + 1]]], 1).item() == 2**53 + 1
+    for form in ADAPTIVE_AVG:
+        with pytest.raises(TypeError, match="need not be an integer: convert them"):
+            form([[[1, 2]]], 1)
+
+
+@pytest.mark.parametrize("form", [*ADAPTIVE_AVG, *ADAPTIVE_MAX])
+@pytest.mark.parametrize(
+    ("output_size", "error", "message"),
+    [
+        (0, ValueError, r"`output_size` \(0\) must be at least 1"),
+        ((2, 2, 2), ValueError, r"`output_size` .* must be an int or a \(height, width\) pair"),
+        (2.0, TypeError, r"`output_size` \(2.0\) must be an integer"),
+        ((None, 2), TypeError, r"`output_size` \(None\) must be an integer"),
+        (2**31 - 1, ValueError, r"`output_size` \(2147483647\) asks for an array of"),
+    ],
+)
+def test_a_bad_adaptive_size_is_refused(form, output_size, error, message):
+    with pytest.raises(error, match=message):
+        form(np.ones((1, 3, 3)), output_size)
+
+
+# Unpooling.
+
+
+@pytest.mark.parametrize("form", UNPOOL)
+def test_unpooling_by_hand(form):
+    image = [[[3, 1, 4, 1], [5, 9, 2, 6]]]
+    values, places = max_pool2d(image, 2, return_indices=True)
+    assert_array_equal(form(values, places, 2), [[[0, 0, 0, 0], [0, 9, 0, 6]]])
+    # Five pixels pool to two as four do: the size has to be given.
+    values, places = max_pool2d([[[3, 1, 4, 1, 5]]], (1, 2), return_indices=True)
+    assert_array_equal(form(values, places, (1, 2)), [[[3, 0, 4, 0]]])
+    for size in ((1, 5), [1, 5], (1, 1, 5)):
+        result = form(values, places, (1, 2), output_size=size)
+        assert_array_equal(result, [[[3, 0, 4, 0, 0]]])
+    # Of two values for one place the last one is written.
+    assert_array_equal(form([[[1, 2]]], [[[1, 1]]], (1, 1)), [[[0, 2]]])
+
+
+# The rule for the size knows no dilation, no unequal sides and no kernel larger than the image.
+@pytest.mark.parametrize(
+    "name", [n for n in TAKEN_BY_TORCH if n != "rounded up, larger than the input"]
+)
+def test_unpooling_equals_torch_and_keeps_only_the_winners(name):
+    options = dict(CASES[name])
+    x = arange(options.pop("x"), np.float64)
+    values, places = max_pool2d(x, **options, return_indices=True)
+    window = {key: options[key] for key in ("kernel_size", "stride", "padding") if key in options}
+    tensors = torch.from_numpy(values), torch.from_numpy(places)
+    expected = F.max_unpool2d(*tensors, **window, output_size=x.shape[2:]).numpy()
+    won = np.zeros(x.shape, bool)
+    np.put_along_axis(won.reshape(*x.shape[:2], -1), places.reshape(*x.shape[:2], -1), True, axis=2)
+    for form in UNPOOL:
+        result = form(values, places, **window, output_size=x.shape[2:])
+        assert_array_equal(result, expected, strict=True)
+        assert_array_equal(result, np.where(won, x, 0))
+
+
+@settings(max_examples=200, deadline=None)
+@given(size=st.integers(1, 9), kernel=st.integers(1, 4), stride=st.integers(1, 4), data=st.data())
+def test_the_size_is_accepted_exactly_where_torch_accepts_it(size, kernel, stride, data):
+    padding = data.draw(st.integers(0, kernel // 2))
+    ceil_mode = data.draw(st.booleans())
+    x = arange((1, 2, 1, size), np.float64)
+    options = dict(kernel_size=(1, kernel), stride=(1, stride), padding=(0, padding))
+    try:
+        values, places = max_pool2d(x, **options, ceil_mode=ceil_mode, return_indices=True)
+    except ValueError:
+        return
+    for wanted in (None, *((1, n) for n in range(1, 14))):
+        tensors = torch.from_numpy(values), torch.from_numpy(places)
+        try:
+            expected = F.max_unpool2d(*tensors, **options, output_size=wanted)
+            if not expected.numel():  # torch returns an output without a pixel
+                raise ValueError
+        except (RuntimeError, ValueError):
+            for form in UNPOOL:
+                with pytest.raises(ValueError, match=r"`output_size`|`indices`|`padding`"):
+                    form(values, places, **options, output_size=wanted)
+            continue
+        for form in UNPOOL:
+            result = form(values, places, **options, output_size=wanted)
+            assert_array_equal(result, expected.numpy(), strict=True)
+
+
+@pytest.mark.parametrize("form", UNPOOL)
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32"])
+def test_unpooling_keeps_dtype_rank_and_an_empty_batch(form, dtype):
+    values, places = max_pool2d(arange((2, 3, 4, 5), dtype), 2, return_indices=True)
+    batch = form(values, places, 2, output_size=(4, 5))
+    assert (batch.shape, batch.dtype) == ((2, 3, 4, 5), dtype)
+    assert_array_equal(form(values[1], places[1], 2, output_size=(4, 5)), batch[1], strict=True)
+    assert form(values[:0], places[:0], 2).shape == (0, 3, 4, 4)
+
+
+BAD_UNPOOL = [
+    (dict(indices=np.zeros((1, 2, 3), int)), ValueError, r"`indices` has shape .* `input`'s"),
+    (dict(indices=np.zeros((1, 2, 2))), TypeError, "`indices` has dtype float64"),
+    (dict(indices=np.full((1, 2, 2), 16)), ValueError,
+     r"`indices` holds 16; in an output of 4×4 pixels an index is from 0 to 15: give the size"),
+    (dict(indices=np.full((1, 2, 2), -1)), ValueError, "`indices` holds -1"),
+    (dict(padding=2), ValueError, r"`padding` \(2\) leaves no pixel of 0×0: give the size"),
+    (dict(output_size=6), ValueError, r"`output_size` \(6\) must be from 3×3 to 5×5"),
+    (dict(output_size=(2, 4)), ValueError, r"`output_size` \(\(2, 4\)\) must be from 3×3 to 5×5"),
+    (dict(output_size=(9, 4, 4)), ValueError, r"a shape that starts as that of `input` does"),
+    (dict(kernel_size=0), ValueError, r"`kernel_size` \(0\) must be at least 1"),
+    (dict(kernel_size=2**31 - 1), ValueError, r"`kernel_size` .* asks for an array of"),
+    (dict(stride=0), ValueError, r"`stride` \(0\) must be at least 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", UNPOOL)
+@pytest.mark.parametrize(("change", "error", "message"), BAD_UNPOOL)
+def test_a_bad_unpooling_is_refused(form, change, error, message):
+    good = dict(input=np.ones((1, 2, 2)), indices=np.array([[[0, 2], [8, 10]]]), kernel_size=2)
+    form(**good)
+    with pytest.raises(error, match=message):
+        form(**good | change)
+
+
+def test_unpooling_is_the_gradient_of_pooling_where_windows_do_not_overlap():
+    # The way back of a value is the way back of its gradient.
+    x = arange((2, 3, 6, 8), np.float64)
+    values, places = max_pool2d(x, 2, return_indices=True)
+    g = arange(values.shape, np.float64, start=5)
+    assert_array_equal(max_unpool2d(g, places, 2), max_pool2d_input_grad(g, x, 2), strict=True)
