@@ -9,7 +9,23 @@ from functools import cached_property
 
 from cnnref._checks import as_int
 from cnnref.networks import _tables
-from cnnref.networks.layers import Branches, Layer, Shape, as_shape, walk
+from cnnref.networks.layers import (
+    Activation,
+    BatchNorm,
+    Branches,
+    Conv,
+    ConvTranspose,
+    Flatten,
+    Layer,
+    Linear,
+    Pool,
+    Shape,
+    as_shape,
+    walk,
+)
+
+# Activations whose derivative PyTorch computes from their output; it keeps the input of others.
+_FROM_OUTPUT = ("relu", "sigmoid", "softmax", "tanh")
 
 
 @dataclass(frozen=True)
@@ -58,10 +74,12 @@ class Cost:
     Attributes:
         layers: One record per layer of the list.
         input_shape: Shape of the image.
+        saved_bytes: Memory that a training step keeps for the backward pass; see `cost`.
     """
 
     layers: tuple[LayerCost, ...]
     input_shape: Shape
+    saved_bytes: int
 
     @cached_property
     def parameters(self) -> int:
@@ -85,7 +103,7 @@ class Cost:
 
     @cached_property
     def activation_bytes(self) -> int:
-        """Memory of the outputs of all layers, which training keeps; the image is not counted."""
+        """Memory of the outputs of all layers; the image is not counted."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     @property
@@ -144,9 +162,15 @@ def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: 
     batch norm at test time, one for an activation and one for each map added in a sum; and one
     per cell of each pooling window (per cell of the map in global pooling).
 
-    Activations are the outputs of all layers, in bytes, which training keeps for the backward
-    pass. `Flatten` needs no memory of its own. Only trained parameters are counted, not the
-    running statistics of batch norm.
+    `activation_bytes` is the memory of the outputs of all layers. `Flatten` needs none of its own.
+    Only trained parameters are counted, not the running statistics of batch norm.
+
+    `saved_bytes` is the memory that a training step keeps until the backward pass, as PyTorch's
+    autograd does it: the input of each convolution, linear layer, batch norm and pooling, and the
+    output of each ReLU, sigmoid, tanh and softmax (of other activations the input). A tensor that
+    two layers need is kept once, and the image is one of these tensors. Max pooling adds the
+    positions of its maxima, as 64-bit integers, and batch norm two numbers per channel. Sums and
+    concatenations keep nothing, products their factors. Parameters are not counted.
 
     Args:
         layers: The layers, first to last.
@@ -171,7 +195,9 @@ def cost(layers: Sequence[Layer], input_shape: Sequence[int], bytes_per_number: 
         arXiv:1512.03385, Table 1 (it calls MACs "FLOPs (multiply-adds)").
     """
     size = as_int(bytes_per_number, "bytes_per_number", 1)
-    return Cost(_costs(layers, input_shape, size), as_shape(input_shape))
+    costs, saved = _costs(layers, input_shape, size), _Saved(size)
+    saved.run(layers, as_shape(input_shape), saved.new(as_shape(input_shape)))
+    return Cost(costs, as_shape(input_shape), saved.bytes)
 
 
 def _costs(
@@ -190,6 +216,56 @@ def _costs(
         counts = layer.parameters(before), layer.macs(before), layer.other_ops(before)
         found.append(LayerCost(layer.label, layer, before, after, *counts, kept, parts))
     return tuple(found)
+
+
+class _Saved:
+    """The tensors that a forward pass keeps for the backward pass, each once.
+
+    A tensor is a number here. `run` follows it through the layers, so that two layers that keep the
+    same tensor are recognised.
+    """
+
+    def __init__(self, bytes_per_number: int) -> None:
+        self.bytes = 0
+        self._bytes_per_number = bytes_per_number
+        self._sizes: list[int] = []
+        self._kept: set[int] = set()
+
+    def new(self, shape: Shape) -> int:
+        """Return a new tensor."""
+        self._sizes.append(math.prod(shape) * self._bytes_per_number)
+        return len(self._sizes) - 1
+
+    def run(self, layers: Sequence[Layer], shape: Shape, tensor: int) -> int:
+        """Pass a tensor through some layers, and return the tensor that comes out."""
+        for layer, before, after in walk(layers, shape):
+            source = tensor
+            match layer:
+                case Branches():
+                    ends = [self.run(path, before, source) for path in layer.paths]
+                    tensor = self.new(after)
+                    if layer.join == "product":
+                        self._keep(*ends)
+                case Flatten():
+                    pass
+                case _:
+                    tensor = self.new(after)
+            match layer:
+                case Activation():
+                    self._keep(tensor if layer.function in _FROM_OUTPUT else source)
+                case Conv() | ConvTranspose() | Linear():
+                    self._keep(source)
+                case BatchNorm():
+                    self._keep(source, self.new((2, before[0])))
+                case Pool():
+                    self._keep(source)
+                    if layer.mode == "max":
+                        self.bytes += 8 * math.prod(after)
+        return tensor
+
+    def _keep(self, *tensors: int) -> None:
+        self.bytes += sum(self._sizes[tensor] for tensor in set(tensors) - self._kept)
+        self._kept.update(tensors)
 
 
 __all__ = ["Cost", "LayerCost", "cost"]

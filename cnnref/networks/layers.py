@@ -201,27 +201,33 @@ class ConvTranspose(Layer):
             bias=as_flag(self.bias, "bias"),
         )
         _divisible(self.out_channels, "out_channels", self.groups)
-        as_pair(self.kernel_size, "kernel_size", 1)
-        as_pair(self.stride, "stride", 1)
-        as_pair(self.dilation, "dilation", 1)
-        as_sides(self.padding)
+        _ = self.stamp
         as_pair(self.output_padding, "output_padding", 0)
 
     @property
     def kind(self) -> str:
         """`transposed conv` and the size of the filter."""
-        return f"transposed conv {_times(as_pair(self.kernel_size, 'kernel_size', 1))}"
+        return f"transposed conv {_times(self.stamp.kernel_size)}"
 
     @property
     def window(self) -> None:
         """None: with a stride, output cells read different numbers of input cells."""
         return
 
+    @property
+    def stamp(self) -> Window:
+        """What one input cell adds to in the output: the window of the convolution back."""
+        return Window(
+            as_pair(self.kernel_size, "kernel_size", 1),
+            as_pair(self.stride, "stride", 1),
+            as_sides(self.padding),
+            as_pair(self.dilation, "dilation", 1),
+        )
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return (out_channels, H, W)."""
         channels = _divisible(_as_map(input_shape, self.kind)[0], "in_channels", self.groups)
-        kernel = as_pair(self.kernel_size, "kernel_size", 1)
-        weight_shape = (channels, self.out_channels // self.groups, *kernel)
+        weight_shape = (channels, self.out_channels // self.groups, *self.stamp.kernel_size)
         shape = conv_transpose2d_shape(
             input_shape, weight_shape, self.stride, self.padding, self.output_padding, self.groups,
             self.dilation,
@@ -230,19 +236,60 @@ class ConvTranspose(Layer):
 
     def parameters(self, input_shape: Shape) -> int:
         """Return the weights of all input channels, and one bias per output channel."""
-        return input_shape[0] * self._stamp() + self.out_channels * self.bias
+        return input_shape[0] * self._taps() + self.out_channels * self.bias
 
     def macs(self, input_shape: Shape) -> int:
         """Return input cells times the output cells each one adds to, cut off or not."""
-        return math.prod(input_shape) * self._stamp()
+        return math.prod(input_shape) * self._taps()
 
     def other_ops(self, input_shape: Shape) -> int:
         """Return one addition of the bias per output cell."""
         return math.prod(self.output_shape(input_shape)) if self.bias else 0
 
-    def _stamp(self) -> int:
-        kernel = as_pair(self.kernel_size, "kernel_size", 1)
-        return self.out_channels // self.groups * math.prod(kernel)
+    def _taps(self) -> int:
+        return self.out_channels // self.groups * math.prod(self.stamp.kernel_size)
+
+
+@dataclass(frozen=True)
+class Upsample(Layer):
+    """Enlarge a map by a whole number, as `torch.nn.Upsample` does with `align_corners=False`.
+
+    Attributes:
+        scale_factor: Int or (height, width).
+        mode: "nearest" repeats each cell. "bilinear" mixes the two nearest cells along each axis.
+    """
+
+    scale_factor: IntOrPair
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        as_choice(self.mode, "mode", ("nearest", "bilinear"))
+        _ = self.factors
+
+    @property
+    def kind(self) -> str:
+        """The mode, `upsample` and the factors."""
+        return f"{self.mode} upsample {_times(self.factors)}"
+
+    @property
+    def factors(self) -> Pair:
+        """The scale factors as (height, width)."""
+        return as_pair(self.scale_factor, "scale_factor", 1)
+
+    @property
+    def window(self) -> None:
+        """None: neighbouring output cells read the same input cells, or overlapping ones."""
+        return
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (C, H, W), with as many channels as the input."""
+        channels, height, width = _as_map(input_shape, self.kind)
+        return channels, height * self.factors[0], width * self.factors[1]
+
+    def other_ops(self, input_shape: Shape) -> int:
+        """Return four per output cell for "bilinear", and none for "nearest", which only copies."""
+        return 4 * math.prod(self.output_shape(input_shape)) if self.mode == "bilinear" else 0
 
 
 @dataclass(frozen=True)
@@ -454,17 +501,19 @@ class Branches(Layer):
 
     Attributes:
         paths: One list of layers per path. An empty path passes its input through.
-        join: "concat" puts the channels of the paths one after another, "sum" adds the maps.
+        join: "concat" puts the channels of the paths one after another, "sum" adds the maps, and
+            "product" multiplies them; there one path may end with one number per channel,
+            (C, 1, 1), as in a squeeze-and-excitation block.
         depth: How deep blocks are nested: 1 for a block that contains no other block.
     """
 
     paths: Sequence[Sequence[Layer]]
-    join: Literal["concat", "sum"] = "concat"
+    join: Literal["concat", "sum", "product"] = "concat"
     depth: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_choice(self.join, "join", ("concat", "sum"))
+        as_choice(self.join, "join", ("concat", "sum", "product"))
         if not isinstance(self.paths, (list, tuple)):
             raise TypeError(f"`paths` ({shown(self.paths)}) must be a list of paths")
         if not self.paths:
@@ -479,7 +528,7 @@ class Branches(Layer):
 
     @property
     def kind(self) -> str:
-        """`concat` or `sum` and the number of paths."""
+        """The join and the number of paths."""
         return f"{self.join} of {len(self.paths)} paths"
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -495,6 +544,14 @@ class Branches(Layer):
                     f"`paths` end in the shapes {_list(ends)}, which must be equal to be added"
                 )
             return first
+        if self.join == "product":
+            full = max(ends, key=math.prod)
+            if any(end not in (full, (full[0], *[1] * (len(full) - 1))) for end in ends):
+                raise ValueError(
+                    f"`paths` end in the shapes {_list(ends)}; to multiply them, they must be "
+                    "equal or have one number per channel, (C, 1, 1)"
+                )
+            return full
         if any(len(end) != len(first) or end[1:] != first[1:] for end in ends):
             raise ValueError(
                 f"`paths` end in the shapes {_list(ends)}; to concatenate them, only the number "
@@ -516,7 +573,7 @@ class Branches(Layer):
         return inside + self.join_ops(input_shape)
 
     def join_ops(self, input_shape: Shape) -> int:
-        """Return the number of additions that join the paths; concatenating takes none."""
+        """Return the number of sums or products that join the paths; concatenating takes none."""
         if self.join == "concat":
             return 0
         return (len(self.paths) - 1) * math.prod(self.output_shape(input_shape))
@@ -622,6 +679,7 @@ __all__ = [
     "Linear",
     "Pool",
     "Shape",
+    "Upsample",
     "Window",
     "residual",
     "walk",

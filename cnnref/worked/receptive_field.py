@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cnnref._types import Pair
 from cnnref.networks.layers import Branches, Conv, Layer, Pool, Window
-from cnnref.networks.receptive_field import PIXEL, ReceptiveField, ends, steps
+from cnnref.networks.receptive_field import PIXEL, ReceptiveField, ends, enlarges, steps
 from cnnref.worked.document import (
     Block,
     Card,
@@ -101,8 +100,9 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:
     $$r_1 = r_0 + (k - 1)\, d\, j_0, \qquad f_1 = f_0 - p\, j_0, \qquad j_1 = j_0\, s$$
 
     Args:
-        layers: The layers, first to last. The derivation ends before the first layer without a
-            field of one size, as in `cnnref.receptive_field`.
+        layers: The layers, first to last. The derivation ends before the first layer that reads
+            the whole map, as in `cnnref.receptive_field`, and before the first that enlarges it,
+            because its cells see different numbers of pixels.
 
     Returns:
         The derivation. Height and width are derived separately only if they differ.
@@ -124,6 +124,8 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFieldDerivation:
     found: list[FieldStep] = []
     left_out: list[str] = []
     for layer, before, after in steps(layers):
+        if enlarges(layer):
+            break
         if isinstance(layer, Branches):
             found.append(FieldStep(layer.label, None, before, after, tuple(ends(before, layer))))
         elif isinstance(layer, (Conv, Pool)):
@@ -181,7 +183,7 @@ def _card(index: int, step: FieldStep, axis: int) -> Card:
     settings += [f"dilation {dilation}"] if dilation > 1 else []
     rules = _rules_of(
         number(before.size[axis]),
-        number(before.jump[axis]),
+        _jump(before, axis),
         _signed(before.first[axis]),
         number(kernel),
         number(stride),
@@ -191,7 +193,7 @@ def _card(index: int, step: FieldStep, axis: int) -> Card:
     results: tuple[Expression, ...] = (
         number(found.size[axis]),
         _signed(found.first[axis]),
-        number(found.jump[axis]),
+        _jump(found, axis),
     )
     equations = [
         Equation(Symbol(name, str(index)), (rule, result))
@@ -214,12 +216,17 @@ def _joined(index: int, step: FieldStep, axis: int) -> Iterator[Block]:
         (
             "The block reads from the first of these pixels to the last, from ", _signed(first),
             " to ", _signed(first + size - 1), "; each path steps by ",
-            number(step.after.jump[axis]), ".",
+            _jump(step.after, axis), ".",
         )
     )  # fmt: skip
     yield Equation(Symbol("r", str(index)), (number(size),))
     yield Equation(Symbol("f", str(index)), (_signed(first),))
-    yield Equation(Symbol("j", str(index)), (number(step.after.jump[axis]),))
+    yield Equation(Symbol("j", str(index)), (_jump(step.after, axis),))
+
+
+def _jump(field: ReceptiveField, axis: int) -> Symbol:
+    """Return the jump, which is a whole number as long as nothing enlarges the map."""
+    return number(int(field.jump[axis]))
 
 
 def _signed(value: float) -> Sum:
@@ -229,7 +236,7 @@ def _signed(value: float) -> Sum:
 
 def _square(step: FieldStep) -> bool:
     """Return whether height and width have the same settings, so that they share a derivation."""
-    pairs: list[Pair] = [step.after.size, step.after.jump, step.after.first]
+    pairs: list[tuple[float, float]] = [step.after.size, step.after.jump, step.after.first]
     if step.window is not None:
         window = step.window
         before = (window.padding[0][0], window.padding[1][0])

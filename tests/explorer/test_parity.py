@@ -422,8 +422,9 @@ def compare_stack(case: Case, answer: Any) -> None:
     if isinstance(fields, Exception):
         assert_same_error(answer["fields"], fields)
         return
-    assert [tuple(map(tuple, (f["size"], f["jump"], f["first"]))) for f in answer["fields"]] == [
-        (f.size, f.jump, f.first) for f in fields
+    keys = ("size", "smallest", "jump", "first")
+    assert [tuple(tuple(f[key]) for key in keys) for f in answer["fields"]] == [
+        (f.size, f.smallest, f.jump, f.first) for f in fields
     ]
 
 

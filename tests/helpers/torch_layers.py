@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -17,13 +18,14 @@ from cnnref.networks.layers import (
     GlobalAvgPool,
     Linear,
     Pool,
+    Upsample,
 )
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class Joined(nn.Module):
-    """Paths from one input, added or concatenated."""
+    """Paths from one input, added, multiplied or concatenated."""
 
     def __init__(self, paths, join):
         super().__init__()
@@ -31,7 +33,9 @@ class Joined(nn.Module):
 
     def forward(self, x):
         ends = [path(x) for path in self.paths]
-        return torch.stack(ends).sum(0) if self.join == "sum" else torch.cat(ends, 1)
+        if self.join == "concat":
+            return torch.cat(ends, 1)
+        return functools.reduce(torch.add if self.join == "sum" else torch.mul, ends)
 
 
 def as_torch(layers):
@@ -56,6 +60,8 @@ def module(layer):
                 layer.kernel_size, layer.stride, layer.padding, layer.dilation,
                 ceil_mode=layer.ceil_mode,
             )  # fmt: skip
+        case Upsample():
+            return nn.Upsample(scale_factor=layer.factors, mode=layer.mode)
         case Pool():
             return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
         case Linear():

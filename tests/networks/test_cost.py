@@ -16,10 +16,12 @@ from cnnref.networks.layers import (
     BatchNorm,
     Branches,
     Conv,
+    ConvTranspose,
     Flatten,
     GlobalAvgPool,
     Linear,
     Pool,
+    Upsample,
     residual,
 )
 from tests.helpers.torch_layers import as_torch, count
@@ -251,3 +253,92 @@ def test_errors():
     with pytest.raises(ValueError, match="`version`"):
         alexnet("paper")
     assert cost([], (3, 4, 4)).output_shape == (3, 4, 4)
+
+
+def kept_by_autograd(layers, shape):
+    """Return the bytes that autograd saves in a forward pass of one image, without parameters."""
+    net = as_torch(layers)
+    with torch.no_grad():
+        net(torch.zeros(2, *shape))  # finds the numbers of input channels
+    net = net.to("meta").train()
+    fixed = {t.untyped_storage()._cdata for t in (*net.parameters(), *net.buffers())}
+    saved = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage._cdata not in fixed:
+            saved[storage._cdata] = storage  # kept alive, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = net(torch.zeros(1, *shape, device="meta"))
+    assert output.requires_grad
+    return sum(storage.nbytes() for storage in saved.values())
+
+
+def squeeze_and_excitation(channels):
+    gate = [
+        GlobalAvgPool(),
+        Conv(channels // 2, 1),
+        Activation(),
+        Conv(channels, 1),
+        Activation("tanh"),
+    ]
+    return Branches([gate, []], "product")
+
+
+SAVED = {
+    "LeNet-5": (lenet5(), (1, 32, 32)),
+    "AlexNet": (alexnet(), IMAGENET),
+    "ResNet-50": (resnet50(), (3, 96, 96)),
+    "U-Net": (
+        [
+            Conv(4, 3, padding=1),
+            Activation(),
+            Branches(
+                [
+                    [],
+                    [Pool(2), Conv(8, 3, padding=1), BatchNorm(), Activation(),
+                     ConvTranspose(4, 2, stride=2)],
+                ]
+            ),
+            Pool(3, 1, 1, mode="avg"),
+            Upsample(2, "bilinear"),
+            Conv(2, 1),
+        ],
+        (3, 12, 8),
+    ),
+    "gates": ([Conv(6, 3), squeeze_and_excitation(6), Conv(2, 3)], (3, 9, 8)),
+    "two readers of one tensor": (
+        [Conv(4, 1), Branches([[Conv(2, 1)], [Conv(2, 3, padding=1)], [Activation()]])],
+        (3, 5, 6),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_saved_bytes_are_those_that_autograd_keeps(name):
+    layers, shape = SAVED[name]
+    assert cost(layers, shape).saved_bytes == kept_by_autograd(layers, shape)
+
+
+def test_saved_bytes_by_hand():
+    layers = [Conv(2, 3), Activation(), Pool(2), Flatten(), Linear(3), Activation("gelu")]
+    net = cost(layers, (1, 6, 6))
+    # The image, the ReLU's output, four maxima of two channels and their places, the logits.
+    assert net.saved_bytes == 4 * 36 + 4 * 2 * 16 + (4 + 8) * 2 * 4 + 4 * 3
+    assert cost(layers, (1, 6, 6), bytes_per_number=2).saved_bytes == net.saved_bytes / 2 + 4 * 8
+
+
+def test_saved_bytes_of_vgg16():
+    assert cost(vgg16(), IMAGENET).saved_bytes == 73_189_376
+
+
+def test_upsampling_and_products():
+    net = cost(
+        [Upsample(2), Upsample(2, "bilinear"), Branches([[], [Activation()], []], "product")],
+        (3, 2, 1),
+    )
+    # Copies; four numbers in each of 3·8·4 cells; one activation and two products in each.
+    assert [layer.other_ops for layer in net.layers] == [0, 4 * 96, 96 + 2 * 96]
+    assert (net.macs, net.parameters, net.output_shape) == (0, 0, (3, 8, 4))

@@ -18,6 +18,7 @@ from cnnref.networks.layers import (
     GlobalAvgPool,
     Linear,
     Pool,
+    Upsample,
     residual,
     walk,
 )
@@ -43,6 +44,10 @@ from tests.helpers.torch_layers import as_torch, count
         (Activation(), (140,), (140,)),
         (Branches([[Conv(2, 1)], [Pool(3, 1, 1)], []]), (4, 5, 7), (10, 5, 7)),
         (residual([Conv(4, 3, padding=1)]), (4, 5, 7), (4, 5, 7)),
+        (Upsample((2, 3)), (4, 5, 7), (4, 10, 21)),
+        (Upsample(2, "bilinear"), (4, 5, 7), (4, 10, 14)),
+        (Branches([[], [Conv(4, 1)]], "product"), (4, 5, 7), (4, 5, 7)),
+        (Branches([[GlobalAvgPool(), Conv(4, 1)], []], "product"), (4, 5, 7), (4, 5, 7)),
     ],
 )
 def test_shapes_by_hand(layer, shape, expected):
@@ -128,6 +133,19 @@ def test_equal_settings_are_equal_layers():
         (lambda: Conv(4, 3, stride=0), ValueError, "`stride` (0) must be at least 1"),
         (lambda: Conv(4, 3, stride=True), TypeError, "`stride` (True) must be an integer, not"),
         (lambda: Conv(4, 3, dilation=(1, 0)), ValueError, "`dilation` (0)"),
+        (lambda: Upsample(0), ValueError, "`scale_factor` (0) must be at least 1"),
+        (lambda: Upsample(1.5), TypeError, "`scale_factor` (1.5)"),
+        (lambda: Upsample(2, "cubic"), ValueError, "`mode` ('cubic') must be 'nearest'"),
+        (
+            lambda: Branches([[], [Conv(3, 1)]], "product").output_shape((4, 5, 7)),
+            ValueError,
+            "`paths` end in the shapes (4, 5, 7), (3, 5, 7); to multiply them",
+        ),
+        (
+            lambda: Upsample(2).output_shape((4,)),
+            ValueError,
+            "nearest upsample 2×2 needs an input of shape (C, H, W), not (4,)",
+        ),
         (lambda: Conv(4, 3, padding=-1), ValueError, "`padding` (-1) must be at least 0"),
         (lambda: Conv(4, 3, 2, "same"), ValueError, "`padding` ('same') needs `stride` 1"),
         (
@@ -178,7 +196,11 @@ def test_equal_settings_are_equal_layers():
         (lambda: Pool(3, dilation=2, mode="avg"), ValueError, "`dilation` (2) must be 1 for"),
         (lambda: Linear(-1), ValueError, "`out_features` (-1) must be at least 1"),
         (lambda: Branches([], "sum"), ValueError, "`paths` is empty"),
-        (lambda: Branches([[]], "add"), ValueError, "`join` ('add') must be 'concat' or 'sum'"),
+        (
+            lambda: Branches([[]], "add"),
+            ValueError,
+            "`join` ('add') must be 'concat', 'sum' or 'product'",
+        ),
         (lambda: Branches([Conv(4, 3)]), TypeError, "`paths` must be a list of layers, not Conv"),
         (lambda: residual([3]), TypeError, "item 0 of `main` (3) is not a Layer"),
         (

@@ -20,9 +20,16 @@ from cnnref.networks.layers import (
     GlobalAvgPool,
     Linear,
     Pool,
+    Upsample,
     residual,
 )
-from cnnref.networks.receptive_field import ReceptiveField, receptive_field
+from cnnref.networks.receptive_field import Axis, ReceptiveField, receptive_field
+
+
+def record(name, size, jump, first):
+    """Return the field of a layer whose cells all see equally many pixels."""
+    axes = [Axis(((f, f + r - 1),), j) for r, j, f in zip(size, jump, first, strict=True)]
+    return ReceptiveField(name, tuple(axes))
 
 
 def test_by_hand():
@@ -33,11 +40,11 @@ def test_by_hand():
     ]
     assert list(receptive_field(layers)) == [
         # height: 1 + 2·1·1 = 3; width: 1 + 1·1·1 = 2
-        ReceptiveField("a", (3, 2), (2, 1), (-1, 0)),
+        record("a", (3, 2), (2, 1), (-1, 0)),
         # height: 3 + 2·1·2 = 7; width: 2 + 2·2·1 = 6, begins 1·1 earlier
-        ReceptiveField("b", (7, 6), (2, 1), (-1, -1)),
+        record("b", (7, 6), (2, 1), (-1, -1)),
         # height: 7 + 1·1·2 = 9, begins 1·2 earlier; width: 6 + 1·1·1 = 7, begins 1·1 earlier
-        ReceptiveField("c", (9, 7), (4, 2), (-3, -2)),
+        record("c", (9, 7), (4, 2), (-3, -2)),
     ]
     last = receptive_field(layers)[-1]
     assert last.start == (1, 1)
@@ -52,9 +59,7 @@ def test_dilation_counts():
 
 def test_paths_are_joined_from_the_first_to_the_last_pixel():
     block = Branches([[Conv(1, 1)], [Conv(1, 3, padding=1)], [Conv(1, 5, padding=2)], []])
-    assert receptive_field([block])[-1] == ReceptiveField(
-        "concat of 4 paths", (5, 5), (1, 1), (-2, -2)
-    )
+    assert receptive_field([block])[-1] == record("concat of 4 paths", (5, 5), (1, 1), (-2, -2))
     # An even filter and its mirror image: neither path alone reads all three pixels.
     shifted = Branches([[Conv(1, 2, padding=((1, 0), (0, 0)))], [Conv(1, 2)]])
     assert receptive_field([shifted])[-1].size == (3, 2)
@@ -70,26 +75,100 @@ def test_layers_of_one_cell_change_nothing_and_the_whole_map_ends_the_list():
     assert receptive_field(layers[:3]).end == ""
 
 
-WITHOUT_FIELD = {
-    "reads the whole map, so its receptive field is the image": [
-        GlobalAvgPool(name="last"),
-        Flatten(name="last"),
-        Linear(2, name="last"),
-    ],
-    "has output cells with receptive fields of different sizes": [ConvTranspose(1, 2, name="last")],
-}
-
-
 @pytest.mark.parametrize(
-    ("layer", "reason"),
-    [(layer, f"last {why}") for why, layers in WITHOUT_FIELD.items() for layer in layers],
+    "layer", [GlobalAvgPool(name="last"), Flatten(name="last"), Linear(2, name="last")]
 )
-def test_the_fields_end_alike_at_a_layer_alone_and_inside_a_block(layer, reason):
+def test_the_fields_end_alike_at_a_layer_alone_and_inside_a_block(layer):
+    reason = "last reads the whole map, so its receptive field is the image"
     alone = receptive_field([Conv(1, 3, name="first"), layer, Conv(1, 3)])
     block = Branches([[], [Conv(1, 3, 2), residual([layer, Conv(1, 3)], name="inner")]], name="b")
     inside = receptive_field([Conv(1, 3, name="first"), block, Conv(1, 3)])
-    assert list(alone) == list(inside) == [ReceptiveField("first", (3, 3), (1, 1), (0, 0))]
+    assert list(alone) == list(inside) == [record("first", (3, 3), (1, 1), (0, 0))]
     assert (alone.end, inside.end) == (reason, f"b: inner: {reason}")
+
+
+def test_transposed_convolution_by_hand():
+    """Output o reads input i if o = 2·i + u for a tap u of 0, 1 and 2; an input is 2 pixels."""
+    field = receptive_field([Conv(1, 2, stride=2), ConvTranspose(1, 3, stride=2)])[-1]
+    # o = 0: i = 0 (u = 0) and −1 (u = 2). o = 1: i = 0 (u = 1). o = 2: i = 1 and 0.
+    assert field.axes[0] == Axis(((-2, 1), (0, 1)), 2)
+    assert (field.size, field.smallest, field.jump) == ((4, 4), (2, 2), (1, 1))
+    assert (field.first, field.start) == ((-2, -2), (-0.5, -0.5))
+    assert field.pixels(5, 4) == (slice(4, 6), slice(2, 6))
+
+
+def test_upsampling_by_hand():
+    nearest = receptive_field([Upsample(3), Conv(1, 2)])[-1]
+    # Cells 0, 1, 2 are copies of pixel 0; a filter of two sees a second pixel from cell 2 on.
+    assert nearest.axes[1] == Axis(((0, 0), (0, 0), (0, 1)), 1)
+    assert nearest.jump == (1 / 3, 1 / 3)
+    bilinear = receptive_field([Upsample((2, 3), "bilinear")])[-1]
+    # Cell 0 of two lies at −1/4, cell 1 at 1/4. Cell 1 of three lies exactly on pixel 0.
+    assert bilinear.axes == (Axis(((-1, 0), (0, 1)), 1), Axis(((-1, 0), (0, 0), (0, 1)), 1))
+
+
+def test_enlarging_and_reducing_again_ends_with_one_field():
+    field = receptive_field([ConvTranspose(1, 2, stride=2), Conv(1, 2, stride=2)])[-1]
+    assert field.axes[0] == Axis(((0, 0),), 1)
+
+
+def test_cells_that_read_nothing():
+    fields = receptive_field([ConvTranspose(1, 1, stride=3), Conv(1, 2)])
+    assert fields[0].axes[0] == Axis(((0, 0), None, None), 1)
+    assert (fields[0].size, fields[0].smallest) == ((1, 1), (0, 0))
+    assert fields[0].pixels(1, 3) == (slice(0, 0), slice(1, 2))
+    assert fields[1].axes[0] == Axis(((0, 0), None, (1, 1)), 1)
+    assert str(fields).splitlines()[1] == "transposed conv 1×1   0–1  0.333333      0"
+
+
+def v_net():
+    """Return V-Net along one axis (arXiv:1606.04797, Figure 2) as nested blocks, unnamed."""
+
+    def stage(count):
+        return [residual([Conv(1, 5, padding=2) for _ in range(count)])]
+
+    down, up = Conv(1, 2, stride=2), ConvTranspose(1, 2, stride=2)
+    inner = [down, *stage(3), up]
+    for left, right in ((3, 3), (3, 3), (2, 2)):
+        inner = [down, *stage(left), Branches([inner, []]), *stage(right), up]
+    return [*stage(1), Branches([inner, []]), *stage(1)]
+
+
+def test_v_net_sees_what_its_gradient_says_and_less_than_its_table():
+    # The table of the paper says 476, 528, 546 and 551 for the four stages on the right.
+    decoder = []
+
+    def collect(layers, field_of):
+        for place, layer in enumerate(layers):
+            if isinstance(layer, Branches) and layer.join == "concat":
+                collect(
+                    layer.paths[0], lambda inner, before=layers[:place]: field_of([*before, *inner])
+                )
+                last = receptive_field(field_of(layers[: place + 2]))[-1]
+                decoder.append((last.smallest[0], last.size[0]))
+
+    collect(v_net(), lambda layers: layers)
+    assert decoder == [(468, 468), (516, 516), (532, 532), (532, 548)]
+
+
+def test_a_filter_of_any_size_is_answered_at_once():
+    huge = 2**30
+    field = receptive_field([ConvTranspose(1, huge, stride=2), Conv(1, huge)])[-1]
+    # Cell o reads inputs (o − huge)/2 to o/2; the convolution reads cells o to o + huge − 1.
+    assert field.axes[0] == Axis(((1 - huge // 2, huge // 2 - 1), (1 - huge // 2, huge // 2)), 1)
+
+
+def test_squeeze_and_excitation_sees_the_whole_image():
+    gate = Branches([[], [GlobalAvgPool(name="squeeze"), Conv(1, 1)]], "product", name="gate")
+    fields = receptive_field([Conv(1, 3), gate, Conv(1, 3)])
+    assert [field.size for field in fields] == [(3, 3)]
+    assert fields.end == "gate: squeeze reads the whole map, so its receptive field is the image"
+
+
+def test_closed_form():
+    layers = [Conv(1, 7, 2), Pool(3, 2), Conv(1, 3, dilation=2), Conv(1, 5, 3), Conv(1, 2)]
+    size = 1 + 6 * 1 + 2 * 2 + 2 * 2 * 4 + 4 * 4 + 1 * 12
+    assert receptive_field(layers)[-1].size == (size, size)
 
 
 # Araujo, Norris and Sim, RECEPTIVE_FIELD_TABLE.md in google-research/receptive_field: size, jump.
@@ -186,6 +265,16 @@ def run(layers, x):
     for layer in layers:
         if isinstance(layer, Branches):
             x = torch.stack([run(path, x) for path in layer.paths]).sum(0)
+        elif isinstance(layer, Upsample):
+            x = torch.nn.functional.interpolate(x, scale_factor=layer.factors, mode=layer.mode)
+        elif isinstance(layer, ConvTranspose):
+            stamp = layer.stamp
+            ones = torch.ones(1, 1, *stamp.kernel_size, dtype=x.dtype)
+            x = torch.nn.functional.conv_transpose2d(
+                x, ones, None, stamp.stride, 0, 0, 1, stamp.dilation
+            )
+            (top, bottom), (left, right) = stamp.padding
+            x = x[..., top : x.shape[2] - bottom, left : x.shape[3] - right]
         else:
             window = layer.window
             (top, bottom), (left, right) = window.padding
@@ -223,6 +312,47 @@ def test_equals_the_support_of_the_gradient(layers):
     assert centres == [sum(ends) / 2 for ends in support(layers, size, cell)]
 
 
+@st.composite
+def upsampling(draw):
+    factor, kernel = draw(pair), draw(pair)
+    if draw(st.booleans()):
+        return Upsample(factor, draw(st.sampled_from(["nearest", "bilinear"])))
+    # No more is cut off than the filter adds, so that a map remains.
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    sides = [
+        (draw(st.integers(0, d * (k - 1) // 2)), draw(st.integers(0, d * (k - 1) // 2)))
+        for k, d in zip(kernel, dilation, strict=True)
+    ]
+    return ConvTranspose(1, kernel, factor, tuple(sides), dilation=dilation)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(windows(), blocks()), max_size=2),
+    upsampling(),
+    st.lists(st.one_of(windows(), blocks(), upsampling()), max_size=2),
+    st.tuples(st.integers(0, 11), st.integers(0, 11)),
+)
+def test_equals_the_support_of_the_gradient_behind_upsampling(before, enlarging, after, beyond):
+    layers = [*before, enlarging, *after]
+    field = receptive_field(layers)[-1]
+    # A cell far enough from the border that nothing on the way to it is cut off.
+    cell = tuple(
+        math.ceil((60 - first) / jump) + extra
+        for first, jump, extra in zip(field.first, field.jump, beyond, strict=True)
+    )
+    seen = field.pixels(*cell)
+    size = [max(axis.stop, 60) + 80 for axis in seen]
+    x = torch.zeros(1, 1, *size, dtype=torch.float64, requires_grad=True)
+    run(layers, x)[0, 0][cell].backward()
+    rows, columns = torch.nonzero(x.grad[0, 0], as_tuple=True)
+    if any(axis.stop == axis.start for axis in seen):
+        assert len(rows) == 0
+    else:
+        assert (int(rows.min()), int(rows.max()) + 1) == (seen[0].start, seen[0].stop)
+        assert (int(columns.min()), int(columns.max()) + 1) == (seen[1].start, seen[1].stop)
+
+
 @pytest.mark.parametrize("network", [alexnet, vgg16, resnet50])
 def test_equals_the_support_of_the_gradient_of_real_networks(network):
     # One row of one channel, with pooling by the mean: a maximum would let one pixel through.
@@ -254,6 +384,11 @@ def test_equals_the_support_of_the_gradient_of_real_networks(network):
             [Branches([[Conv(1, 3, 2)], [Conv(1, 3)]], name="mixed")],
             ValueError,
             "`paths` of mixed end with the jumps 2, 1, which must be equal",
+        ),
+        (
+            [Upsample(100), Upsample(100, name="last")],
+            ValueError,
+            "`layers` enlarge the map too much: the receptive fields of last repeat only after 100",
         ),
         ([3], TypeError, "item 0 of `layers` (3) is not a Layer"),
         ([Flatten(), Conv], TypeError, "item 1 of `layers` (<class"),

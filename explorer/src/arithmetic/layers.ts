@@ -177,6 +177,12 @@ function transposedSettings(layer: TransposedLayer): TransposedSettings {
   return { kernel, stride, padding, dilation, outputPadding };
 }
 
+/** What one input cell of a transposed convolution adds to: the window of the convolution back. */
+export function scatterOf(layer: TransposedLayer): Window {
+  const { kernel, stride, padding, dilation } = transposedSettings(layer);
+  return { kernel, stride, padding, dilation };
+}
+
 /** What an output cell reads; null where it reads the whole map, or where cells differ. */
 export function windowOf(layer: Layer): Window | null {
   switch (layer.kind) {

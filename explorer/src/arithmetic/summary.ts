@@ -15,7 +15,7 @@ export interface Summary {
   costs: LayerCost[];
   /** The sums over these layers. */
   totals: Totals;
-  /** One per layer, as long as its cells have fields of one size. */
+  /** One per layer, up to the first that reads the whole map. */
   fields: ReceptiveField[];
   /** Why the fields end early, where that is an error or inside a block. */
   fieldError: string | null;

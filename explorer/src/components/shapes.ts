@@ -4,7 +4,7 @@ import { html, nothing } from "lit";
 import type { TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { pairText } from "../arithmetic/receptive_field.ts";
+import { sizeText } from "../arithmetic/receptive_field.ts";
 import { summarise } from "../arithmetic/summary.ts";
 import type { Summary } from "../arithmetic/summary.ts";
 import { KINDS, layerOf, MAX_ROWS, newRow, parseStack, stackCodec, StackError, writeStack } from "../state/stack.ts";
@@ -274,7 +274,7 @@ export class ShapesExplorer extends Explorer<Stack> {
                 <td>${number(layer.parameters)}</td>
                 <td>${number(layer.macs)}</td>
                 <td>${number(layer.activation_bytes)}</td>
-                <td>${field ? pairText(field.size) : "—"}</td>
+                <td>${field ? sizeText(field) : "—"}</td>
               </tr>`;
             })}
           </tbody>
@@ -293,8 +293,8 @@ export class ShapesExplorer extends Explorer<Stack> {
       </div>
       <p>
         Bytes are those of a layer's output in float32, for one image. “Sees” is the receptive field,
-        in pixels of the input. A dash means that the cells see the whole image, or that their fields
-        differ in size.
+        in pixels of the input. Behind a transposed convolution it can differ from cell to cell: then the
+        smallest and the largest are shown. A dash means that the cells see the whole image.
       </p>
     `;
   }
