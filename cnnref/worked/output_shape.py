@@ -151,21 +151,25 @@ class OutputShapeDerivation(Solution):
 
     def document(self) -> Document:
         """Lay out the worked solution; `to_text`, `to_latex` and `to_markdown` render it."""
-        n, s, k, d, o = (Symbol(name) for name in "nskdo")
-        before, after = Symbol("p", "1"), Symbol("p", "2")
+        form = self._form()
+        n, s, k, d, o, p = (Symbol(name) for name in "nskdop")
+        before, after = (p, p) if form.equal_sides else (Symbol("p", "1"), Symbol("p", "2"))
+        sides = (
+            (p, " on each side") if form.equal_sides else (before, " before and ", after, " after")
+        )
+        window = (", filter size ", k, *((", dilation ", d) if form.dilated else ()))
         blocks: list[Block] = [
             Paragraph(
                 (
-                    "Along each axis, with input size ", n, ", padding ", before, " before and ",
-                    after, " after, filter size ", k, ", dilation ", d, " and stride ", s,
-                    ", the output size is",
+                    "Along each axis, with input size ", n, ", padding ", *sides, *window,
+                    " and stride ", s, ", the output size is",
                 )
             ),
-            Equation(o, (_formula(n, before, after, d, k, s),)),
+            Equation(o, (form(n, before, after, d, k, s),)),
         ]  # fmt: skip
         cards = [
-            Card("Height", (_numbers("h", self.vertical),)),
-            Card("Width", (_numbers("w", self.horizontal),)),
+            Card("Height", (_numbers("h", self.vertical, form),)),
+            Card("Width", (_numbers("w", self.horizontal, form),)),
         ]
         blocks.append(Grid(tuple(cards)))
         filters = "filter gives" if self.depth == 1 else "filters give"
@@ -188,6 +192,13 @@ class OutputShapeDerivation(Solution):
         )
         blocks += [Paragraph((sentence,)) for sentence in self.unread_sentences()]
         return Document(tuple(blocks))
+
+    def _form(self) -> _Formula:
+        axes = (self.vertical, self.horizontal)
+        return _Formula(
+            dilated=any(axis.dilation > 1 for axis in axes),
+            equal_sides=all(axis.padding_before == axis.padding_after for axis in axes),
+        )
 
     def _reads(self) -> str:
         if self.groups == 1:
@@ -219,7 +230,8 @@ def output_shape(
     $$\left\lfloor \frac{n + p_\text{before} + p_\text{after} - d(k - 1) - 1}{s} \right\rfloor
     + 1,$$
 
-    and the depth is the number of filters.
+    and the depth is the number of filters. Without dilation and with equal padding $p$ on both
+    sides, the derivation shows the short form $\lfloor (n + 2p - k)/s \rfloor + 1$.
 
     Args:
         input_shape: (C, H, W), or (N, C, H, W).
@@ -284,20 +296,40 @@ def output_shape(
     )
 
 
-def _formula(
-    n: Symbol, before: Symbol, after: Symbol, d: Symbol, k: Symbol, s: Symbol
-) -> Expression:
-    one = number(1)
-    reach = Product((d, difference(k, one)))
-    numerator = Sum(((1, n), (1, before), (1, after), (-1, reach), (-1, one)))
-    return _plus_one(Floor(Quotient(numerator, s)))
+@dataclass(frozen=True)
+class _Formula:
+    """The formula of the output size, without the terms that this derivation does not need.
+
+    Attributes:
+        dilated: Whether an axis has a dilation above 1, so that a window is wider than the filter.
+        equal_sides: Whether each axis has as much padding before the input as after it.
+    """
+
+    dilated: bool
+    equal_sides: bool
+
+    def __call__(
+        self,
+        n: Expression,
+        before: Expression,
+        after: Expression,
+        d: Expression,
+        k: Expression,
+        s: Expression,
+    ) -> Expression:
+        one = number(1)
+        padding = (
+            ((1, Product((number(2), before))),) if self.equal_sides else ((1, before), (1, after))
+        )
+        reach = ((-1, Product((d, difference(k, one)))), (-1, one)) if self.dilated else ((-1, k),)
+        return _plus_one(Floor(Quotient(Sum(((1, n), *padding, *reach)), s)))
 
 
 def _plus_one(term: Expression) -> Expression:
     return Sum(((1, term), (1, number(1))))
 
 
-def _numbers(name: str, axis: AxisSteps) -> Equation:
+def _numbers(name: str, axis: AxisSteps, form: _Formula) -> Equation:
     """Put the numbers into the formula and compute it, one step per line."""
     values = (
         axis.size, axis.padding_before, axis.padding_after, axis.dilation, axis.kernel_size,
@@ -306,7 +338,7 @@ def _numbers(name: str, axis: AxisSteps) -> Equation:
     return Equation(
         Symbol(name),
         (
-            _formula(*map(number, values)),
+            form(*map(number, values)),
             _plus_one(Floor(Quotient(number(axis.numerator), number(axis.stride)))),
             _plus_one(Floor(Symbol(_decimal(axis.numerator, axis.stride)))),
             _plus_one(number(axis.quotient)),

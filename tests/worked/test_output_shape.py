@@ -30,14 +30,14 @@ def test_question_8():
     assert (
         solution.to_text()
         == """\
-Along each axis, with input size n, padding p1 before and p2 after, filter size k, dilation d \
-and stride s, the output size is
+Along each axis, with input size n, padding p on each side, filter size k and stride s, the \
+output size is
 
-  o = floor((n + p1 + p2 - d * (k - 1) - 1) / s) + 1
+  o = floor((n + 2 * p - k) / s) + 1
 
 Height
 
-  h = floor((128 + 0 + 0 - 1 * (3 - 1) - 1) / 2) + 1
+  h = floor((128 + 2 * 0 - 3) / 2) + 1
     = floor(125 / 2) + 1
     = floor(62.5) + 1
     = 62 + 1
@@ -45,7 +45,7 @@ Height
 
 Width
 
-  w = floor((128 + 0 + 0 - 1 * (3 - 1) - 1) / 2) + 1
+  w = floor((128 + 2 * 0 - 3) / 2) + 1
     = floor(125 / 2) + 1
     = floor(62.5) + 1
     = 62 + 1
@@ -66,7 +66,7 @@ def test_formula_as_latex():
     markdown = worked.output_shape((1, 9, 5), (1, 1, 3, 2), (4, 2), ((1, 0), (2, 1))).to_markdown()
     assert (
         r"""\begin{aligned}
-w &= \left\lfloor \frac{5 + 2 + 1 - 1 \cdot (2 - 1) - 1}{2} \right\rfloor + 1 \\
+w &= \left\lfloor \frac{5 + 2 + 1 - 2}{2} \right\rfloor + 1 \\
 &= \left\lfloor \frac{6}{2} \right\rfloor + 1 \\
 &= \left\lfloor 3 \right\rfloor + 1 \\
 &= 3 + 1 \\
@@ -75,6 +75,25 @@ w &= \left\lfloor \frac{5 + 2 + 1 - 1 \cdot (2 - 1) - 1}{2} \right\rfloor + 1 \\
         in markdown
     )
     assert r"\lfloor 1.75 \right" in markdown
+
+
+def test_the_formula_shows_only_the_terms_it_needs():
+    def written(**arguments):
+        text = worked.output_shape((1, 9, 7), (1, 1, 3, 3), **arguments).to_text()
+        return text.split("  o = ")[1].split("\n")[0], text.split("  h = ")[1].split("\n")[0]
+
+    # Both forms give the height: (9 + 2 - 3) / 2 + 1 = 5, and (9 + 4 - 4 - 1) / 2 + 1 = 5.
+    assert written(padding=1, stride=2) == (
+        "floor((n + 2 * p - k) / s) + 1", "floor((9 + 2 * 1 - 3) / 2) + 1",
+    )  # fmt: skip
+    assert written(padding=2, stride=2, dilation=2) == (
+        "floor((n + 2 * p - d * (k - 1) - 1) / s) + 1",
+        "floor((9 + 2 * 2 - 2 * (3 - 1) - 1) / 2) + 1",
+    )
+    assert written(padding=((1, 1), (0, 1)))[0] == "floor((n + p1 + p2 - k) / s) + 1"
+    assert written(padding=((0, 1), (0, 1)), dilation=(2, 1))[0] == (
+        "floor((n + p1 + p2 - d * (k - 1) - 1) / s) + 1"
+    )
 
 
 def test_a_fraction_that_goes_on_is_cut_off_with_dots():
