@@ -23,11 +23,12 @@ from cnnref.figures._grid import (
     padding_mask,
     strokes,
 )
+from cnnref.figures._picture import as_picture, draw_picture
 from cnnref.ops import conv2d, pad2d
 from cnnref.ops.convolution import check_conv2d
 from cnnref.ops.padding import PaddingMode
 
-__all__ = ["cross_correlation_versus_convolution", "sliding_window"]
+__all__ = ["cross_correlation_versus_convolution", "filtered_picture", "sliding_window"]
 
 # More would be too small to read: a figure is for numbers a reader can check by hand.
 _MOST_CELLS = 9
@@ -259,4 +260,45 @@ def cross_correlation_versus_convolution(input: ArrayLike, weight: ArrayLike) ->
             axes, outputs[place], middle - out_columns / 2, output_y, fill=theme.OUTPUT,
             name=f"output {place}",
         )  # fmt: skip
+    return figure
+
+
+def filtered_picture(input: ArrayLike, weight: ArrayLike) -> Figure:
+    """Draw a picture, a filter, and the response of the filter to the picture.
+
+    In the response, mid-grey is zero, light is positive and dark is negative.
+
+    Args:
+        input: One channel, (H, W) or (1, H, W).
+        weight: One filter, (kH, kW).
+
+    Raises:
+        ValueError: If an argument has the wrong shape, the filter is larger than the picture, or a
+            side of the filter is above 9.
+        TypeError: If an argument does not hold real numbers.
+    """
+    image, kernel = as_picture(input, "input"), as_matrix(weight, "weight")
+    refuse_larger(kernel.shape, _MOST_CELLS, "`weight`")
+    response = conv2d(image[None], kernel[None, None])[0]
+    rows, columns = kernel.shape
+    gap = 0.8
+    width = (theme.WIDTH - 2 * _MARGIN - columns - 2 * gap) / 2
+    tallest = max(width * image.shape[0] / image.shape[1], rows)
+    figure, axes = theme.canvas(theme.WIDTH, _HEADING + tallest + _MARGIN)
+    theme.write(axes, _MARGIN, _HEADING - 0.45, "picture", ha="left", bold=True)
+    picture = draw_picture(
+        axes, image, _MARGIN, _HEADING, width, low=float(image.min()), high=float(image.max()),
+        name="picture",
+    )  # fmt: skip
+    filter_x, filter_y = _MARGIN + width + gap, _HEADING + (tallest - rows) / 2
+    theme.write(axes, filter_x, filter_y - 0.45, "filter", ha="left", bold=True)
+    draw_grid(axes, kernel, filter_x, filter_y, fill=theme.FILTER, name="filter")
+    # One picture pixel is as large in the response, which has a border less.
+    scale, bound = picture.scale, max(float(np.abs(response).max()), np.finfo(float).tiny)
+    x = filter_x + columns + gap + (columns - 1) / 2 * scale
+    y = _HEADING + (rows - 1) / 2 * scale
+    theme.write(axes, x, _HEADING - 0.45, "response", ha="left", bold=True)
+    draw_picture(
+        axes, response, x, y, response.shape[1] * scale, low=-bound, high=bound, name="response"
+    )
     return figure

@@ -6,8 +6,12 @@ from scipy.signal import convolve2d, correlate2d
 
 from cnnref import conv2d, pad2d
 from cnnref.examples import questions_filter, questions_image
-from cnnref.figures.convolution import cross_correlation_versus_convolution, sliding_window
-from tests.helpers.artists import assert_legible, boxes, cells, centre, matrix, texts
+from cnnref.figures.convolution import (
+    cross_correlation_versus_convolution,
+    filtered_picture,
+    sliding_window,
+)
+from tests.helpers.artists import assert_legible, boxes, cells, centre, images, matrix, texts
 
 IMAGE, FILTER = questions_image(), questions_filter()
 
@@ -137,3 +141,28 @@ def test_flipping_is_the_difference_between_scipys_two_functions():
 def test_a_filter_that_is_not_a_matrix_is_refused():
     with pytest.raises(ValueError, match=r"`weight` must be a matrix, got shape \(1, 1, 1\)"):
         cross_correlation_versus_convolution(np.ones((3, 3)), np.ones((1, 1, 1)))
+
+
+def test_a_filtered_picture_shows_the_response_with_zero_in_the_middle():
+    image, edge = np.random.default_rng(0).random((20, 30)), np.array([[-1, 0, 1]] * 3)
+    figure = filtered_picture(image, edge)
+    shown = images(figure)
+    np.testing.assert_array_equal(shown["picture"].get_array(), image)
+    response = conv2d(image[None], edge[None, None])[0]
+    np.testing.assert_array_equal(shown["response"].get_array(), response)
+    low, high = shown["response"].get_clim()
+    assert low == -high == -np.abs(response).max()
+    np.testing.assert_array_equal(matrix(figure, "filter"), edge)
+    # A pixel is as large in the response as in the picture.
+    left, right, *_ = shown["picture"].get_extent()
+    start, end, *_ = shown["response"].get_extent()
+    assert (end - start) / 28 == pytest.approx((right - left) / 30)
+    assert_legible(figure)
+
+
+def test_a_filtered_picture_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match="`weight`"):
+        filtered_picture(np.ones((20, 20)), np.ones((10, 1)))
+    with pytest.raises(ValueError, match="`input` must be finite"):
+        filtered_picture([[np.nan]], [[1]])
+    assert filtered_picture(np.zeros((4, 4)), [[1]]).axes  # a response of zeros
