@@ -58,7 +58,11 @@ from cnnref.ops.template_matching import (
     normalized_cross_correlation,
     normalized_cross_correlation_loops,
 )
-from cnnref.ops.transposed_convolution import conv_transpose2d, conv_transpose2d_loops
+from cnnref.ops.transposed_convolution import (
+    conv_transpose2d,
+    conv_transpose2d_loops,
+    output_padding,
+)
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -102,6 +106,7 @@ __all__ = [
     "max_unpool2d_loops",
     "normalized_cross_correlation",
     "normalized_cross_correlation_loops",
+    "output_padding",
     "output_size",
     "pad2d",
     "pyramid_expand",

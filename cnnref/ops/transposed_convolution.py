@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from cnnref._checks import (
     as_vector,
     refuse_empty,
     refuse_huge,
+    shown,
 )
 from cnnref._dtypes import result_dtype, sum_dtype
 from cnnref._types import Array, IntOrPair, Padding, Pair, Sides
@@ -127,6 +128,91 @@ def conv_transpose2d(
         output += a.bias.astype(output.dtype, copy=False)[:, None, None]
     output = output.astype(a.dtype, copy=False)
     return output if a.batched else output[0]
+
+
+@overload
+def output_padding(
+    input_size: int,
+    output_size: int,
+    kernel_size: int,
+    stride: IntOrPair = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+) -> int: ...
+@overload
+def output_padding(
+    input_size: IntOrPair,
+    output_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+) -> int | Pair: ...
+def output_padding(
+    input_size: IntOrPair,
+    output_size: IntOrPair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+) -> int | Pair:
+    r"""Return the `output_padding` with which `conv_transpose2d` makes an output of a given size.
+
+    $$a = o - \bigl((n - 1)\,s + d\,(k - 1) + 1 - p_\text{before} - p_\text{after}\bigr)$$
+
+    It is from 0 to the stride minus 1: these are the output sizes from which a convolution with the
+    same settings comes back to the input size.
+
+    Args:
+        input_size: Size $n$ of the transposed convolution's input, an int or a (height, width)
+            pair.
+        output_size: Size $o$ that its output should have.
+        kernel_size: Size $k$ of the filter.
+        stride: Step $s$ between neighbouring stamps.
+        padding: Pixels cut off each side, as for `conv_transpose2d`.
+        dilation: Distance $d$ between neighbouring taps; 1 is dense.
+
+    Returns:
+        An int if the three sizes are ints, else a (height, width) pair.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a number is out of range, no `output_padding` gives this output size, or ints
+            are mixed with settings that differ between height and width.
+
+    Examples:
+        >>> output_padding(7, 14, kernel_size=3, stride=2, padding=1)
+        1
+
+    Source:
+        `torch.nn.ConvTranspose2d`, which computes it from `output_size` when it is called.
+    """
+    sizes, wanted = as_pair(input_size, "input_size", 1), as_pair(output_size, "output_size", 1)
+    kernel, steps = as_pair(kernel_size, "kernel_size", 1), as_pair(stride, "stride", 1)
+    gaps, sides = as_pair(dilation, "dilation", 1), as_sides(padding)
+    extra = []
+    for axis, size, o, taps, step, gap, cut in zip(
+        AXES, sizes, wanted, kernel, steps, gaps, map(sum, sides), strict=True
+    ):
+        smallest = (size - 1) * step + gap * (taps - 1) + 1 - cut
+        largest = smallest + step - 1
+        if largest < 1:
+            raise ValueError(f"`padding` ({shown(padding)}) cuts off everything in {axis}")
+        if not smallest <= o <= largest:
+            raise ValueError(
+                f"`output_size` ({shown(output_size)}) in {axis} must be from {max(smallest, 1)} "
+                f"to {largest}, for an `input_size` of {size}"
+            )
+        extra.append(o - smallest)
+    height, width = extra
+    if any(np.ndim(given) for given in (input_size, output_size, kernel_size)):
+        return height, width
+    if height != width:
+        raise ValueError(
+            f"`output_padding` is {height} in height and {width} in width: give `output_size` "
+            "as a (height, width) pair"
+        )
+    return height
 
 
 def add_stamps(values: Array, weight: Array, windows: Windows, groups: int) -> Array:
@@ -344,4 +430,4 @@ def check_conv_transpose2d(
     )
 
 
-__all__ = ["conv_transpose2d", "conv_transpose2d_loops"]
+__all__ = ["conv_transpose2d", "conv_transpose2d_loops", "output_padding"]

@@ -87,7 +87,7 @@ def call(name, **change):
 
 
 def test_every_operation_on_arrays_is_tried():
-    computes_on_shapes = {"output_size", "same_padding", "unread_pixels"}
+    computes_on_shapes = {"output_padding", "output_size", "same_padding", "unread_pixels"}
     forms = {name.removesuffix("_loops") for name in cnnref.ops.__all__}
     assert forms - computes_on_shapes == set(CALLS)
     for name in CALLS:

@@ -18,6 +18,7 @@ from cnnref.ops.transposed_convolution import (
     conv_transpose2d,
     conv_transpose2d_loops,
     conv_transpose2d_shape,
+    output_padding,
 )
 from tests.helpers.arrays import arange, by_torch
 
@@ -266,4 +267,107 @@ def test_bad_arguments_are_refused_in_words(form, change, error, words):
     arguments = dict(input=IMAGE, weight=WEIGHT) | change
     with pytest.raises(error) as caught:
         form(**arguments)
+    assert words in str(caught.value)
+
+
+# The `output_padding` of an output size.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "expected"),
+    [
+        # (7 - 1)·2 + 3 - 2 = 13 without it, so 14 needs one more.
+        ((7, 14, 3), dict(stride=2, padding=1), 1),
+        ((7, 13, 3), dict(stride=2, padding=1), 0),
+        # Down 2·4 + 2·2 + 1 - 1 = 12, across 1·3 + 1 + 1 - 5 = 0, which needs all of stride 3.
+        (
+            ((3, 2), (15, 2), (3, 2)),
+            dict(stride=(4, 3), padding=((1, 0), (2, 3)), dilation=(2, 1)),
+            (3, 2),
+        ),
+        (((7, 7), 14, 3), dict(stride=2, padding=1), (1, 1)),
+    ],
+)
+def test_output_padding_by_hand(arguments, options, expected):
+    assert output_padding(*arguments, **options) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_output_padding_is_what_torch_computes_or_refused_by_both(data):
+    number = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    pair = lambda low, high: (number(low, high), number(low, high))  # noqa: E731
+    size, kernel = pair(1, 5), pair(1, 4)
+    options = dict(stride=pair(1, 4), padding=pair(0, 2), dilation=pair(1, 3))
+    wanted = pair(1, 22)
+    layer = torch.nn.ConvTranspose2d(1, 1, kernel, **options)
+    try:
+        expected = layer(torch.ones(1, 1, *size), output_size=list(wanted)).shape[2:]
+    except (ValueError, RuntimeError):
+        with pytest.raises(ValueError, match="`output_size`|`padding`"):
+            output_padding(size, wanted, kernel, **options)
+        return
+    extra = output_padding(size, wanted, kernel, **options)
+    x, w = np.ones((1, *size)), np.ones((1, 1, *kernel))
+    assert tuple(expected) == wanted
+    assert conv_transpose2d(x, w, output_padding=extra, **options).shape[1:] == wanted
+    # A convolution of that output comes back to the size of the input.
+    assert cnnref.output_size(wanted, kernel, **options) == size
+
+
+def test_output_padding_is_the_only_one_that_fits():
+    for stride, padding, kernel, wanted in itertools.product(
+        range(1, 4), range(3), range(1, 4), range(1, 16)
+    ):
+        options = dict(stride=stride, padding=padding)
+        fitting = []
+        for extra in range(stride):
+            try:
+                shape = conv_transpose2d_shape(
+                    (1, 4, 4), (1, 1, kernel, kernel), output_padding=extra, **options
+                )
+            except ValueError:
+                continue
+            fitting += [extra] if shape.output_size == (wanted, wanted) else []
+        try:
+            found = [output_padding(4, wanted, kernel, **options)]
+        except ValueError:
+            found = []
+        assert found == fitting
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            dict(output_size=16),
+            ValueError,
+            "`output_size` (16) in height must be from 13 to 14, for an `input_size` of 7",
+        ),
+        (dict(output_size=(14, 12)), ValueError, "in width must be from 13 to 14"),
+        (dict(padding=9), ValueError, "`padding` (9) cuts off everything in height"),
+        (dict(padding=7), ValueError, "must be from 1 to 2, for"),
+        (
+            dict(stride=(2, 1), padding=((1, 1), (0, 0)), output_size=14, kernel_size=8),
+            ValueError,
+            "`output_size` (14) in height must be from 18 to 19",
+        ),
+        (
+            dict(stride=(3, 2), padding=((3, 2), (0, 0)), output_size=16, kernel_size=3),
+            ValueError,
+            "`output_padding` is 0 in height and 1 in width: give `output_size` as",
+        ),
+        (dict(input_size=0), ValueError, "`input_size` (0) must be at least 1"),
+        (dict(output_size=0), ValueError, "`output_size` (0) must be at least 1"),
+        (dict(output_size=14.0), TypeError, "`output_size` (14.0) must be an integer"),
+        (dict(kernel_size=True), TypeError, "`kernel_size` (True) must be an integer"),
+        (dict(stride=0), ValueError, "`stride` (0) must be at least 1"),
+        (dict(dilation=0), ValueError, "`dilation` (0) must be at least 1"),
+        (dict(padding="same"), TypeError, "`padding` ('same') must be an integer"),
+    ],
+)
+def test_a_size_that_no_output_padding_gives_is_refused(change, error, words):
+    good = dict(input_size=7, output_size=14, kernel_size=3, stride=2, padding=1)
+    with pytest.raises(error) as caught:
+        output_padding(**good | change)
     assert words in str(caught.value)
