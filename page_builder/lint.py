@@ -1,6 +1,6 @@
-"""Find what would go unnoticed: Python that is not run, pictures without alt text.
+"""Find what would go unnoticed: Python that is not run, pictures without alt text, wrong citations.
 
-Run as `python -m page_builder.lint docs README.md CONTRIBUTING.md`.
+Run as `python -m page_builder.lint docs README.md CONTRIBUTING.md` in the root of the repository.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from page_builder import sources
 from page_builder.document import RUNNABLE, Chain, Document, Fence, Problem
 
 _PYTHON = re.compile(r"\s*\{?\s*\.?(python|py|pycon|ipython|pyi|pytb|numpy)\d*(?![\w-])", re.I)
@@ -125,6 +126,9 @@ def main(names: list[str]) -> int:
             for problem in check(Document(file.read_text(encoding="utf-8"))):
                 print(f"{file}:{problem.line}: {problem.message}")
                 status = 1
+    for message in sources.problems(Path.cwd()) if Path(sources.BIBLIOGRAPHY).exists() else ():
+        print(message)
+        status = 1
     return status
 
 

@@ -53,6 +53,32 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 
+_SMALL = "one|two|three|four|five|six|seven|eight|nine|ten"
+_LARGE = (
+    "eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    "|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million|billion"
+)
+_PARTS = "third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|sixteenth|hundredth|thousandth"
+_MEASURED = (
+    "milliseconds|seconds|minutes|hours|(?:percentage )?points|percent|per cent"
+    "|seeds|epochs|splits|runs|parameters|MACs"
+)
+# A word carries a result if it is a large number, a ratio or a fraction, or counts what was
+# measured. A small count of things on the page, such as two rows, may be written as a word.
+_WORDS = re.compile(
+    rf"""
+    \b(?:
+        (?:(?:{_SMALL}|{_LARGE})[\s-]+(?:and\s+)?)*(?:{_LARGE})(?:-(?:{_SMALL}))?\b
+      | (?:{_SMALL})(?:[\s-]+times|-?fold)\b
+      | (?!one\b)(?:{_SMALL})\s+(?:{_MEASURED})\b
+      | (?:twice|half)\s+as\b
+      | (?:a|{_SMALL})[\s-](?:quarters?|(?:{_PARTS})s)\b
+      | (?:a|one)[\s-](?:{_PARTS})\s+(?:of|as)\b
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
 _LIST = r"(?:\d+(?:\.\d+)*[a-z]?)(?:\s*(?:,|–|-|and|or|to|, and)\s*\(?\d+(?:\.\d+)*\)?)*"
 # What may be typed in prose: numbers that name a thing, not a result.
 _NAMES = re.compile(
@@ -70,6 +96,12 @@ _LIST_MARKER = re.compile(r"^\s*\d{1,2}\.(?=\s+[^\W\d])", re.MULTILINE)
 _NAMING = (_NAMES, _YEAR, _LIST_MARKER)
 # A command of TeX, or a factor. An index is after an underscore, and names its letter.
 _TEX_NAMES = re.compile(r"\\[A-Za-z]+|[^\W\d_](?=\d)")
+# Names that networks give their layers; a page may only use those of its own code.
+_LAYER = re.compile(
+    r"\b(?:fc|fire|(?:dense|res)?block|layer|stage|pool|bn|norm|inception|conv)_?\d+(?:_\d+|[a-z])?\b"
+    r"(?<![123]d)"
+)
+_NO_LAYER = "no code of this page has a layer of that name"
 _TYPED = "typed result? insert it with {{= ... }} or declare the phrase under given:"
 _TIMES = r"\s*(?:×|x|\\times(?![A-Za-z]))\s*"
 _COMPUTED = re.compile(f"{OPEN}(.*?){CLOSE}", re.DOTALL)
@@ -88,17 +120,18 @@ class Problem:
         return f"{self.number!r} in {self.context!r}: {self.reason}"
 
 
-def check_page(html: str, given: list[str]) -> list[Problem]:
+def check_page(html: str, given: list[str], code: str = "") -> list[Problem]:
     """Check the HTML of a page's content.
 
     Args:
         html: The content, with the sentinels in it and formulas not yet typeset.
         given: The phrases that the front matter declares.
+        code: The code of the page, which names the layers that its text may name.
     """
     stream = _Stream()
     # Most elements of a page colour a word of code.
     stream.walk(BeautifulSoup(_COLOURED.sub(r"\1", html), "html.parser"))
-    return stream.problems(given)
+    return stream.problems(given, code)
 
 
 class _Stream:
@@ -107,6 +140,7 @@ class _Stream:
     def __init__(self) -> None:
         self.text = ""
         self.kinds = ""
+        self.shown = ""  # what code printed or rendered
 
     def add(self, text: str, kind: str) -> None:
         """Append text. What is between the sentinels is computed."""
@@ -128,6 +162,7 @@ class _Stream:
             self.add(OPEN + tag.get_text() + CLOSE, kind)
             return
         if tag.name in _SKIPPED_TAGS or classes & _SKIPPED_CLASSES:
+            self.shown += tag.get_text(" ")
             if "cnnref-output" in classes:  # What it shows was computed; its alt texts were typed.
                 for image in tag.select("img, [role=img]"):
                     self._attributes(image)
@@ -159,7 +194,7 @@ class _Stream:
     def _block(self, text: str, kind: str) -> None:
         self.add(f"\n{text}\n", kind)
 
-    def problems(self, given: list[str]) -> list[Problem]:
+    def problems(self, given: list[str], code: str) -> list[Problem]:
         """Look at every number of the stream."""
         found: list[Problem] = []
         vouched = [kind == COMPUTED for kind in self.kinds]
@@ -176,14 +211,22 @@ class _Stream:
                 found.append(Problem(phrase, "given:", reason))
         for start, end in spans:
             vouched[start:end] = [True] * (end - start)
-        for number in _NUMBER.finditer(_TEX_NAMES.sub(self._without_names, self.text)):
-            start, end = number.span()
+        numbers = _NUMBER.finditer(_TEX_NAMES.sub(self._without_names, self.text))
+        places = [number.span() for number in numbers]
+        places += [
+            words.span()
+            for words in _WORDS.finditer(self.text)
+            if set(self.kinds[slice(*words.span())]) == {PROSE}
+        ]
+        for start, end in sorted(places):
             if not all(vouched[start:end]):
                 context = " ".join(self.text[max(0, start - 30) : end + 30].split())
-                reason = (
-                    "typed result? insert it with {{= ... }} or declare the phrase under given:"
-                )
-                found.append(Problem(self.text[start:end], context, reason))
+                found.append(Problem(self.text[start:end], context, _TYPED))
+        known = set(_LAYER.findall(code + self.shown))
+        for name in _LAYER.finditer(self.text):
+            if name[0] not in known and not all(vouched[slice(*name.span())]):
+                context = " ".join(self.text[max(0, name.start() - 30) : name.end() + 30].split())
+                found.append(Problem(name[0], context, _NO_LAYER))
         return found
 
     def _without_names(self, match: re.Match[str]) -> str:

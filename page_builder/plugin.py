@@ -149,7 +149,7 @@ class PageBuilder:
         else:
             given = list(page.meta.get("given", []))
             code = self.site.page.code
-        for problem in numbers.check_page(self.site.with_titles(html), given):
+        for problem in numbers.check_page(self.site.with_titles(html), given, code):
             log.warning("%s: %s", uri, problem)
         try:
             html = needs.with_line(

@@ -190,7 +190,7 @@ def output_padding(
     sizes, wanted = as_pair(input_size, "input_size", 1), as_pair(output_size, "output_size", 1)
     kernel, steps = as_pair(kernel_size, "kernel_size", 1), as_pair(stride, "stride", 1)
     gaps, sides = as_pair(dilation, "dilation", 1), as_sides(padding)
-    extra = []
+    extra: list[int] = []
     for axis, size, o, taps, step, gap, cut in zip(
         AXES, sizes, wanted, kernel, steps, gaps, map(sum, sides), strict=True
     ):

@@ -2,6 +2,8 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "three times in"
+#       - "half as high"
 #       - "stride 1"
 #       - "stride 2"
 #       - "(1, 2, 1)/4"

@@ -1,7 +1,8 @@
 # ---
 # jupyter:
 #   cnnref:
-#     given: []
+#     given:
+#       - "fifteen degrees"
 #   jupytext:
 #     text_representation:
 #       extension: .py

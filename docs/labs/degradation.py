@@ -2,6 +2,9 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "three times as"
+#       - "Three times the"
+#       - "a third of its"
 #       - "28×28"
 #       - "14×14"
 #       - "3×3"

@@ -2,6 +2,9 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "half as high"
+#       - "half as wide"
+#       - "three times in"
 #       - "between 0 and 1"
 #       - "by 256"
 #       - "3×3 filters"

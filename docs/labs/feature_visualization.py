@@ -2,6 +2,8 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "a quarter of"
+#       - "half as high"
 #       - "SqueezeNet 1.1"
 #       - "`fire6`, channel 3"
 #   jupytext:

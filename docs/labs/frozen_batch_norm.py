@@ -2,6 +2,12 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "thousand classes"
+#       - "a tenth of PyTorch"
+#       - "ten times as"
+#       - "of sixteen"
+#       - "three times as"
+#       - "hundred batches"
 #       - "`requires_grad=False`"
 #       - "`momentum` of 0.1"
 #   jupytext:

@@ -2,6 +2,10 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "thousand classes"
+#       - "two hundred exceeds"
+#       - "a quarter of"
+#       - "a thousand"
 #       - "arXiv:1810.03292"
 #       - "arXiv:1806.07421"
 #   jupytext:

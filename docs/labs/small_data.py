@@ -1,7 +1,12 @@
 # ---
 # jupyter:
 #   cnnref:
-#     given: []
+#     given:
+#       - "million other"
+#       - "ten times the"
+#       - "thousand classes"
+#       - "million photographs"
+#       - "hundred the"
 #   jupytext:
 #     text_representation:
 #       extension: .py

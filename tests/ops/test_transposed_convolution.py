@@ -304,7 +304,7 @@ def test_output_padding_is_what_torch_computes_or_refused_by_both(data):
     try:
         expected = layer(torch.ones(1, 1, *size), output_size=list(wanted)).shape[2:]
     except (ValueError, RuntimeError):
-        with pytest.raises(ValueError, match="`output_size`|`padding`"):
+        with pytest.raises(ValueError, match=r"`output_size`|`padding`"):
             output_padding(size, wanted, kernel, **options)
         return
     extra = output_padding(size, wanted, kernel, **options)

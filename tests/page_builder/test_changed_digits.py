@@ -48,7 +48,8 @@ def convert():
             html = site.with_figures(converter.convert(text))
         except PageError as error:
             return [str(error)]
-        return [str(problem) for problem in numbers.check_page(html, meta.get("given", []))]
+        found = numbers.check_page(html, meta.get("given", []), site.page.code)
+        return [str(problem) for problem in found]
 
     return problems
 

@@ -53,6 +53,17 @@ REFUSED = {
     "half computed": ('<p>It is 1<data class="computed">26</data>.</p>', "126"),
     "half computed sentinels": ("<p>It is \ue00026\ue001.5</p>", "26.5"),
     "year-like": ("<p>2026 × 3</p>", "2026"),
+    "times": ("<p>It is four times slower.</p>", "four times"),
+    "fold": ("<p>A tenfold gain.</p>", "tenfold"),
+    "percent in words": ("<p>So five percent are lost.</p>", "five percent"),
+    "twice as": ("<p>It is twice as fast.</p>", "twice as"),
+    "fraction in words": ("<p>It leaves a quarter.</p>", "a quarter"),
+    "tenths": ("<p>nine tenths of it</p>", "nine tenths"),
+    "one third of": ("<p>one third of the pixels</p>", "one third of"),
+    "large word": ("<p>about forty-two cells</p>", "forty-two"),
+    "two large words": ("<p>two thousand images</p>", "two thousand"),
+    "measured": ("<p>the mean of five seeds</p>", "five seeds"),
+    "words in alt": ('<img alt="three times as high">', "three times"),
     "year in tex": ('<cnnref-math data-tex="2026"></cnnref-math>', "2026"),
 }
 ALLOWED = {
@@ -74,6 +85,9 @@ ALLOWED = {
     "index": r'<cnnref-math data-tex="x_1 + x_2"></cnnref-math>',
     "marker": "<p><strong>1.</strong> Question</p><p>12. Which one?</p>",
     "words": "<p>three by three</p>",
+    "count": "<p>two rows, three channels, ten ways, the third time, at times, one second</p>",
+    "words in code": PYTHON.format(title="a.py", code="x = 1  # four times slower\n"),
+    "computed times": '<p><data class="computed">4</data> times slower</p>',
     "style": "<style>p {margin: 26px}</style><script>x = 26</script><!-- 26 -->",
     "docstrings": '<div class="doc doc-object"><p>26</p></div>',
 }
@@ -101,6 +115,7 @@ def test_allowed(html):
         ("+ 2p", r'<cnnref-math data-tex="n + 2p_h"></cnnref-math>'),
         ("`stride=2` in $2p$", "<p><code>stride=2</code> in <b>2p</b></p>"),
         ("stride=2", "<p><code>f(x, stride=2)</code></p>"),
+        ("ten times the rate", "<p>at ten times\nthe rate</p>"),
     ],
 )
 def test_given(phrase, html):
@@ -136,3 +151,21 @@ def test_message():
     (problem,) = check_page("<p>The sum is 26.</p>", [])
     assert "'26' in 'The sum is 26.'" in str(problem)
     assert "{{= ... }}" in str(problem)
+
+
+LAYERS = "names = ['fire5', 'conv1_1']"
+
+
+@pytest.mark.parametrize("name", ["fire6", "conv1_2", "fc7", "layer4"])
+def test_a_layer_that_no_code_names_is_refused(name):
+    html = f"<p>The map of <code>{name}</code>, and fire5 before conv1_1.</p>"
+    (problem,) = check_page(html, [], LAYERS)
+    assert problem.number == name
+    assert "layer" in problem.reason
+    assert check_page(html, [f"map of {name}"], LAYERS) == []
+
+
+def test_a_layer_may_be_named_by_what_code_printed():
+    html = '<div class="cnnref-output"><pre><code>fc7: 0.5</code></pre></div><p>So fc7 does.</p>'
+    assert check_page(html, [], "") == []
+    assert check_page("<p>conv2d, conv3d, Conv2d, pool2d and norm2d</p>", [], "") == []
