@@ -105,6 +105,20 @@ def train_net(
         test: Images and labels for the last measurement.
     """
     net = make_net(blocks, residual, seed)
+    curve = fit(net, seed, rate, epochs, train)
+    return {"loss": curve, "train_error": error(net, *train), "test_error": error(net, *test)}
+
+
+def fit(net: nn.Module, seed: int, rate: float, epochs: int, train: Examples) -> list[float]:
+    """Train a network in place and return its mean training loss in each epoch.
+
+    Args:
+        net: The network, in train mode.
+        seed: The seed of the order of the images.
+        rate: The highest learning rate. It falls to zero along a cosine.
+        epochs: Passes over the images.
+        train: Images and labels to learn from.
+    """
     images, labels = train
     optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, weight_decay=1e-4)
     steps = epochs * len(images) // BATCH
@@ -121,7 +135,7 @@ def train_net(
             schedule.step()
             total += loss.item() * len(batch)
         curve.append(round(total / len(images), 4))
-    return {"loss": curve, "train_error": error(net, *train), "test_error": error(net, *test)}
+    return curve
 
 
 @torch.inference_mode()
