@@ -5,7 +5,8 @@ comparison. Those that are missing are left out. Each is called as its documenta
 map, and returns the map in its own form: ours and pytorch-grad-cam's in the size of the image.
 Methods with many passes run on a smaller image.
 
-The ratio is that of paired rounds, as in `_paired.py`.
+Times are the CPU time of this process, which runs one thread, so that other programs disturb them
+little. The ratio is the median over rounds, in each of which both are called, in turn first.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import importlib
 import io
 import statistics
 import sys
+import time
 import types
 import warnings
 from importlib import metadata, util
 
-import _paired  # first: it holds the libraries to one thread
+import _paired  # noqa: F401 - first: it holds the libraries to one thread
 import torch
 from torch import nn
 
@@ -173,6 +175,13 @@ METHODS = [
 PREPARE = {"captum": by_captum, "pytorch-grad-cam": by_pytorch_grad_cam, "torchcam": by_torchcam}
 
 
+def seconds(call):
+    """Return the CPU time of a call."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
 def compare(method, library, name, side, rounds):
     """Return the two times in seconds and the quartiles of their ratio."""
     x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -180,7 +189,12 @@ def compare(method, library, name, side, rounds):
     mine = by_cnnref(method)(model, model[11], x)
     theirs = PREPARE[library](name)(other, other[11], x)
     mine(), theirs()
-    times = [(_paired.seconds(mine, 1), _paired.seconds(theirs, 1)) for _ in range(rounds)]
+    times = []
+    for number in range(rounds):
+        if number % 2:
+            times.append((seconds(mine), seconds(theirs)))
+        else:
+            times.append((seconds(theirs), seconds(mine))[::-1])
     ratios = statistics.quantiles([a / b for a, b in times], n=4)
     return [statistics.median(column) for column in zip(*times, strict=True)], ratios
 

@@ -31,6 +31,7 @@ __all__ = [
     "eager",
     "find_layers",
     "record_activations",
+    "recording",
     "refuse_unheard",
 ]
 
@@ -93,9 +94,10 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
             return [Found(layer, model.get_submodule(layer), True)]
         except (AttributeError, RuntimeError):  # No such layer, or a scripted model.
             modules = dict(model.named_modules(remove_duplicate=False))
-        # `torch.compile` puts its own module around the network's: names without it count too.
+        # `torch.compile` and `nn.DataParallel` put a module of their own around the network: names
+        # without it count too.
         for name, module in list(modules.items()):
-            modules.setdefault(_without_wrappers(name), module)
+            modules.setdefault(_without_wrappers(name, modules), module)
         if layer not in modules:
             near = get_close_matches(layer, modules, n=3, cutoff=0.5) or list(modules)[1:4]
             raise ValueError(
@@ -123,8 +125,20 @@ def _resolve(model: nn.Module, layer: Layer, argument: str) -> list[Found]:
     )
 
 
-def _without_wrappers(name: str) -> str:
-    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def _without_wrappers(name: str, modules: Mapping[str, nn.Module]) -> str:
+    """Return a layer's name without the parts that modules around the network add to it."""
+    parts, around, kept = name.split("."), "", []
+    for part in parts:
+        wraps = part == "_orig_mod" or (
+            part == "module" and isinstance(modules.get(around), _PARALLEL)
+        )
+        around = f"{around}.{part}" if around else part
+        if not wraps:
+            kept.append(part)
+    return ".".join(kept)
 
 
 @contextmanager
@@ -229,8 +243,15 @@ def record_activations(
             "`model` was made in inference mode, so nothing that it computes has a gradient; pass "
             "`copy.deepcopy(model)`, made outside inference mode"
         )
+    with eager(), recording(found, gradients=gradients) as record:
+        yield record
+
+
+@contextmanager
+def recording(found: Sequence[Found], *, gradients: bool = False) -> Iterator[Activations]:
+    """Record like `record_activations`, whose checks the caller has made: it takes less time."""
     record: Activations = {one.name: [] for one in found}
-    with eager(), ExitStack() as hooks:
+    with ExitStack() as hooks:
         for one in found:
             hook = _recorder(record[one.name], gradients)
             hooks.enter_context(one.module.register_forward_hook(hook))

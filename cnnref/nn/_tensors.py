@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,13 +43,13 @@ def as_batch(
     return images
 
 
-def spatial_axes(model: nn.Module) -> tuple[int, ...]:
+def spatial_axes(modules: Iterable[nn.Module]) -> tuple[int, ...]:
     """Return how many spatial axes a network's input may have: as many as a convolution in it."""
-    modules = list(model.modules())
+    kinds = set(map(type, modules))
     found = [
         axes
-        for axes, kind in _CONVOLUTIONS.items()
-        if any(isinstance(one, kind) for one in modules)
+        for axes, convolution in _CONVOLUTIONS.items()
+        if any(issubclass(kind, convolution) for kind in kinds)
     ]
     return tuple(found) or tuple(_CONVOLUTIONS)
 

@@ -231,7 +231,7 @@ def response(
         >>> response(model, channel("1", 2), found.image) == found.value
         True
     """
-    images = _as_images(image, spatial_axes(model))
+    images = _as_images(image, spatial_axes(model.modules()))
     if preprocess is None and isinstance(model, ImageNetwork):
         images = _in_range(images)
     first = next(model.parameters(), torch.empty(0))

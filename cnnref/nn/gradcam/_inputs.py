@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +80,17 @@ def _copy(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def as_inputs(inputs: object, model: nn.Module, argument: str = "inputs") -> Inputs:
+def as_inputs(
+    inputs: object,
+    model: nn.Module,
+    argument: str = "inputs",
+    axes: tuple[int, ...] | None = None,
+) -> Inputs:
     """Return the caller's inputs, images or a tuple of images and further arguments, as copies.
 
     A network with convolutions takes as many spatial axes as one of them has: without this rule an
-    image that lacks the axis of the batch would pass for a batch of signals.
+    image that lacks the axis of the batch would pass for a batch of signals. Callers that know
+    these numbers of `axes` pass them.
 
     Raises:
         TypeError: If the images are not a tensor of floats, or `forward` takes other arguments.
@@ -93,7 +100,8 @@ def as_inputs(inputs: object, model: nn.Module, argument: str = "inputs") -> Inp
     if not given:
         raise ValueError(f"`{argument}` is empty; it must begin with the images")
     images, *rest = given
-    checked = as_batch(images, argument, spatial=spatial_axes(model)).detach().clone()
+    spatial = spatial_axes(model.modules()) if axes is None else axes
+    checked = as_batch(images, argument, spatial=spatial).detach().clone()
     check_arguments(model, given, argument)
     return Inputs(checked, tuple(_copy(one) for one in rest))
 
@@ -109,9 +117,9 @@ def acting_in_training(model: nn.Module) -> list[str]:
     return list(dict.fromkeys(acting))
 
 
-def mixes_in_eval_mode(model: nn.Module) -> bool:
+def mixes_in_eval_mode(modules: Iterable[nn.Module]) -> bool:
     """Tell whether batch norm without running statistics mixes the images of every batch."""
-    return any(isinstance(one, _BatchNorm) and one.running_mean is None for one in model.modules())
+    return any(isinstance(one, _BatchNorm) and one.running_mean is None for one in modules)
 
 
 def as_share(value: object, argument: str, most: float = 1.0) -> float:

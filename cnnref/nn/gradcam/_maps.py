@@ -5,20 +5,29 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
 from cnnref._checks import as_int
-from cnnref.nn._hooks import Layers, each_tensor, eager, find_layers, record_activations
+from cnnref.nn._hooks import (
+    Activations,
+    Layers,
+    each_tensor,
+    eager,
+    find_layers,
+    recording,
+    refuse_unheard,
+)
 from cnnref.nn._layouts import Layouts, ToMaps, as_maps, observed_layouts, one_call
 from cnnref.nn._state import restored
 from cnnref.nn._targets import Target, scores_of
-from cnnref.nn._tensors import wide
+from cnnref.nn._tensors import spatial_axes, wide
 from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, as_inputs, mixes_in_eval_mode
 
 __all__ = [
@@ -50,6 +59,24 @@ class Recorded(NamedTuple):
     output: Any
     maps: dict[str, torch.Tensor]
     times: dict[str, int]
+
+
+_Form: TypeAlias = tuple[torch.Size, torch.dtype]
+
+
+@dataclass
+class _Checked:
+    """What earlier calls have checked, which holds as long as the network has the same modules.
+
+    Attributes:
+        modules: The network's modules.
+        axes: How many spatial axes its input may have.
+        outputs: For each shape of images, the form of each layer's output, whose layout is known.
+    """
+
+    modules: list[nn.Module] = field(default_factory=list)
+    axes: tuple[int, ...] = ()
+    outputs: dict[torch.Size, dict[str, list[_Form]]] = field(default_factory=dict)
 
 
 class EvidenceMap(ABC):
@@ -92,6 +119,7 @@ class EvidenceMap(ABC):
         self.to_maps = to_maps
         self.call = None if call is None else as_int(call, "call", -(2**63))
         self._single = isinstance(layers, (str, nn.Module))
+        self._checked = _Checked()
 
     def __call__(self, inputs: torch.Tensor | Sequence[Any], target: Target = None) -> torch.Tensor:
         """Return the maps, upsampled to the size of the images.
@@ -158,55 +186,75 @@ class EvidenceMap(ABC):
                 f"`model` is in train mode, where {', '.join(acting)} would mix or change the "
                 f"variants of an image that {type(self).__name__} tries; call `model.eval()` first"
             )
-        if self.batch_size > 1 and mixes_in_eval_mode(self.model):
+        if self.batch_size > 1 and mixes_in_eval_mode(self.model.modules()):
             raise ValueError(
                 f"`batch_size` ({self.batch_size}) must be 1: `model` has batch norm without "
                 "running statistics, which would mix the variants of an image"
             )
-        # Tensors made in inference mode never have a gradient; copies of them can.
+        # Tensors made in inference mode never have a gradient; copies of them can. Without
+        # gradients of parameters, autograd keeps nothing of the layers before a map.
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
             eager(),
-            restored(self.model),
+            restored(self.model, frozen=True) as modules,
         ):
-            # Without gradients of parameters, autograd keeps nothing of the layers before a map.
-            self.model.requires_grad_(False)
-            yield as_inputs(inputs, self.model)
+            if self._checked.modules != modules:
+                refuse_unheard(self.model, find_layers(self.model, self.names))
+                self._checked = _Checked(modules, spatial_axes(modules))
+            yield as_inputs(inputs, self.model, axes=self._checked.axes)
 
     def _recorded(self, inputs: Inputs) -> Recorded:
         """Run the network once, without a graph, and record the layers."""
-        with (
-            record_activations(self.model, self.names) as record,
-            observed_layouts(self.model) as layouts,
-        ):
+        with self._recording() as record, self._observed(inputs) as layouts:
             output = inputs.output(self.model)
         outputs = {name: one_call(name, calls, self.call) for name, calls in record.items()}
         times = {name: len(calls) for name, calls in record.items()}
-        return Recorded(output, self._maps_in(outputs, inputs.images, layouts), times)
+        return Recorded(output, self._maps_in(outputs, inputs, layouts), times)
+
+    def _recording(self, gradients: bool = False) -> AbstractContextManager[Activations]:
+        return recording(find_layers(self.model, self.names), gradients=gradients)
+
+    def _observed(self, inputs: Inputs) -> AbstractContextManager[Layouts | None]:
+        """Observe the layouts in a pass, unless earlier passes showed what they are."""
+        known = inputs.images.shape in self._checked.outputs
+        return nullcontext() if known else observed_layouts(self.model)
 
     def _maps_in(
-        self, outputs: Mapping[str, Any], images: torch.Tensor, layouts: Layouts
+        self, outputs: Mapping[str, Any], inputs: Inputs, layouts: Layouts | None
     ) -> dict[str, torch.Tensor]:
-        return {
+        """Return the layers' outputs as maps, or refuse them."""
+        images = inputs.images
+        forms = {name: [*map(_form, tensors_in(one))] for name, one in outputs.items()}
+        if self._checked.outputs.get(images.shape) == forms:
+            to_maps = self.to_maps
+            return {
+                name: one if to_maps is None else to_maps(one) for name, one in outputs.items()
+            }
+        if layouts is None:  # Images of this shape had outputs of other shapes before.
+            with observed_layouts(self.model) as layouts:
+                inputs.output(self.model)
+        maps = {
             name: as_maps(one, images, name=name, to_maps=self.to_maps, layouts=layouts)
             for name, one in outputs.items()
         }
+        self._checked.outputs[images.shape] = forms
+        return maps
 
 
 class GradientMap(EvidenceMap):
     """A map made of a layer's activations and the target's gradient with respect to them."""
 
     def _signed(self, inputs: Inputs, target: Target) -> dict[str, torch.Tensor]:
-        with record_activations(self.model, self.names, gradients=True) as record:
-            with observed_layouts(self.model) as layouts:
+        with self._recording(gradients=True) as record:
+            with self._observed(inputs) as layouts:
                 output = inputs.run(self.model)
             # With gradient checkpointing the layers run again in the backward pass, which must see
             # the same hooks; what they record then does not count.
             outputs = {
                 name: one_call(name, list(calls), self.call) for name, calls in record.items()
             }
-            maps = self._maps_in(outputs, inputs.images, layouts)
+            maps = self._maps_in(outputs, inputs, layouts)
             scores = scores_of(output, target, len(inputs.images))
             gradients = image_gradients(self.model, scores, outputs, self.to_maps)
         return {
@@ -273,7 +321,8 @@ def image_gradients(
 
 def _mixes(model: nn.Module) -> bool:
     """Tell whether one image's score may depend on another image of the batch."""
-    return any(one.training for one in model.modules()) or mixes_in_eval_mode(model)
+    modules = list(model.modules())
+    return any(one.training for one in modules) or mixes_in_eval_mode(modules)
 
 
 def tensors_in(output: Any) -> list[torch.Tensor]:
@@ -286,6 +335,10 @@ def tensors_in(output: Any) -> list[torch.Tensor]:
 
     each_tensor(output, keep)
     return found
+
+
+def _form(tensor: torch.Tensor) -> _Form:
+    return tensor.shape, tensor.dtype
 
 
 def _gradient_of(
