@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["check_arguments", "refuse_other_inputs"]
+__all__ = ["check_arguments", "check_others"]
 
 
 def check_arguments(model: nn.Module, given: Sequence[Any], argument: str = "inputs") -> None:
@@ -32,18 +32,28 @@ def check_arguments(model: nn.Module, given: Sequence[Any], argument: str = "inp
         )
 
 
-def refuse_other_inputs(model: nn.Module) -> None:
-    """Refuse a network that cannot be called with images alone. Nothing runs.
+def check_others(model: nn.Module, others: Sequence[Any]) -> None:
+    """Check that a network can be called with images and the caller's further arguments.
+
+    Nothing runs.
 
     Raises:
-        TypeError: If its `forward` has other arguments without defaults.
+        TypeError: If its `forward` has other arguments without defaults, or fewer.
     """
-    error = _misfit(model, [None])
-    if error is not None:
+    error = _misfit(model, [None, *others])
+    if error is None:
+        return
+    images, *rest = inspect.signature(_inner(model).forward).parameters or ("",)
+    named = ", ".join(rest) + "," * (len(rest) == 1)
+    if others:
+        count = "1 argument" if len(others) == 1 else f"{len(others)} arguments"
         raise TypeError(
-            f"`model` cannot be called with images alone ({error}); wrap it in a module whose "
-            "`forward` takes the images and adds the other inputs"
+            f"`others` holds {count}, but after {images!r} `forward` takes ({named}): {error}"
         )
+    raise TypeError(
+        f"`model` cannot be called with images alone ({error}); pass its further arguments as "
+        f"`others`, such as `others=({named})`"
+    )
 
 
 def _misfit(model: nn.Module, given: Sequence[Any]) -> str | None:

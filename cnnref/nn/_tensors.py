@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Sized
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["as_batch", "spatial_axes", "wide"]
+from cnnref._checks import as_int, as_pair
+
+__all__ = ["as_batch", "one_per_axis", "spatial_axes", "wide"]
 
 
 # What a batch's axes are called by their number.
@@ -52,6 +54,26 @@ def spatial_axes(modules: Iterable[nn.Module]) -> tuple[int, ...]:
         if any(issubclass(kind, convolution) for kind in kinds)
     ]
     return tuple(found) or tuple(_CONVOLUTIONS)
+
+
+_SIDES = {1: "(time,)", 2: "(height, width)", 3: "(depth, height, width)"}
+
+
+def one_per_axis(
+    value: int | Sequence[int], argument: str, minimum: int, axes: int
+) -> tuple[int, ...]:
+    """Return an integer for each spatial axis; one number counts for all of them.
+
+    Raises:
+        TypeError: If there is something else than integers.
+        ValueError: If one is less than `minimum`, or there is another number of them.
+    """
+    if axes == 2:
+        return as_pair(value, argument, minimum)
+    given = [*value] if isinstance(value, Sized) else [value] * axes
+    if len(given) != axes:
+        raise ValueError(f"`{argument}` ({value}) must be an int or {_SIDES[axes]}")
+    return tuple(as_int(one, argument, minimum) for one in given)
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -290,9 +290,11 @@ NETWORKS: dict[str, Network] = {
     ),
     "Two inputs": Network(
         zoo.TwoInputs, others=(NUMBERS,), seed=1,
-        options={"inputs": (NUMBERS,), "wrap": lambda output: output},
+        options={"inputs": (NUMBERS,), "others": (NUMBERS,), "wrap": lambda output: output},
         about="It takes an image and numbers that go with it.",
-        says={"inputs": "the tuple `(images, numbers)` as inputs"},
+        says={
+            "inputs": "the tuple `(images, numbers)` as inputs", "others": "`others=(numbers,)`",
+        },
     ),
     "Dictionary": Network(
         zoo.DictOutput, scores=lambda output: output["out"],
@@ -783,12 +785,16 @@ def _randomized(model: nn.Module, network: Network, given: Given) -> list[Any]:
     return [float(np.mean(np.atleast_1d(np.asarray(value, dtype=float)))), np.mean(correlations)]
 
 
+_PLACE = (1, 0, 1)
+
+
 def _objective(kind: str, network: Network, given: Given) -> Any:
     layouts = _keywords(given, "to_maps")
     if kind == "channel":
         return channel(_layer(network, given), CHANNEL, pre_activation=False, **layouts)
     if kind == "neuron":
-        return neuron(_layer(network, given), CHANNEL, (1, 0), pre_activation=False, **layouts)
+        place = _PLACE[: len(network.shape) - 1]
+        return neuron(_layer(network, given), CHANNEL, place, pre_activation=False, **layouts)
     if kind == "logit":
         return logit(CLASS)
     return measure(lambda output: output.square().mean(), _layer(network, given))
@@ -804,12 +810,18 @@ def _objective_by_hand(kind: str, bare: nn.Module, network: Network, image: Tens
     if kind == "logit":
         return scores[:, CLASS].mean()
     maps = network.maps(kept[0])[:, CHANNEL]
-    return maps.mean() if kind == "channel" else maps[:, 1, 0].mean()
+    return maps.mean() if kind == "channel" else maps[:, *_PLACE[: maps.ndim - 1]].mean()
+
+
+def _others(network: Network, given: Given) -> dict[str, Any]:
+    """Return the further arguments of the first image, if they are passed."""
+    return {"others": [one[:1] for one in network.arguments[1:]]} if "others" in given else {}
 
 
 def _objective_tool(kind: str, function: Any, options: tuple[str, ...]) -> Tool:
     def use(model: nn.Module, network: Network, given: Given) -> float:
-        return response(model, _objective(kind, network, given), network.inputs[0])
+        objective = _objective(kind, network, given)
+        return response(model, objective, network.inputs[0], **_others(network, given))
 
     def truth(bare: nn.Module, network: Network, given: Given) -> Tensor:
         return _objective_by_hand(kind, bare, network, network.inputs[:1])
@@ -819,10 +831,9 @@ def _objective_tool(kind: str, function: Any, options: tuple[str, ...]) -> Tool:
 
 def _visualized(model: nn.Module, network: Network, given: Given) -> list[Any]:
     """Return the values that were reported, and those of the image found, by hand."""
-    size = network.shape[1] if len(network.shape) == 2 else network.shape[-2:]
     found = visualize(
-        model, _objective("channel", network, given), size=size, steps=3, rate=0.1,
-        parametrization="pixels", priors=Priors(), progress=False,
+        model, _objective("channel", network, given), size=network.shape[1:], steps=3, rate=0.1,
+        parametrization="pixels", priors=Priors(), progress=False, **_others(network, given),
     )  # fmt: skip
     assert found.value > found.start, "the ascent did not go up"
     inner = model.network if "wrap" in given else model
@@ -1021,13 +1032,13 @@ TOOLS: dict[str, Tool] = {
         "faithfulness", randomization_check, _randomized, lambda bare, network, given: None,
         ("wrap",),
     ),
-    "channel": _objective_tool("channel", channel, ("to_maps", "inputs")),
-    "neuron": _objective_tool("neuron", neuron, ("to_maps", "inputs")),
-    "logit": _objective_tool("logit", logit, ("inputs",)),
-    "measure": _objective_tool("measure", measure, ("inputs",)),
+    "channel": _objective_tool("channel", channel, ("to_maps", "others")),
+    "neuron": _objective_tool("neuron", neuron, ("to_maps", "others")),
+    "logit": _objective_tool("logit", logit, ("others",)),
+    "measure": _objective_tool("measure", measure, ("others",)),
     "visualize": Tool(
         "feature visualization", visualize, _visualized, lambda bare, network, given: None,
-        ("to_maps", "wrap"),
+        ("to_maps", "others", "wrap"),
     ),
     "head_of": Tool(
         "transfer", head_of, _found_head, lambda bare, network, given: [network.head],

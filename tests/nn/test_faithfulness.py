@@ -367,14 +367,59 @@ def test_a_network_that_overwrites_its_input_does_not_change_the_images():
     assert torch.equal(image, before)
 
 
-def test_networks_that_need_more_than_images_are_refused():
-    class Two(nn.Module):
-        def forward(self, x, numbers):
-            return Weighted(WEIGHTS)(x) + numbers
+class Scaled(nn.Module):
+    """Multiplies each image's scores by its own number, and adds what is the same for all."""
 
+    def forward(self, x, numbers, more=0.0):
+        scores = Weighted(WEIGHTS)(x) * numbers[:, None] + more
+        numbers.zero_()  # Only a copy may be overwritten.
+        return scores
+
+
+@pytest.mark.parametrize("tool", [deletion, insertion, average_drop])
+def test_only_the_images_of_several_inputs_are_changed(tool):
+    images = torch.rand(3, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    maps = torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(1))
+    numbers, more = torch.tensor([1.0, -0.5, 2.0]), torch.tensor(0.25)
+    for target in (0, lambda output: output[:, 0].sigmoid()):
+        settings = {"output": "scores"} if target == 0 else {}
+        if tool is not average_drop:
+            settings |= {"steps": 4, "batch_size": 5}
+        found = tool(Scaled(), (images, numbers, more), maps, target, **settings)
+        alone = []
+        for image, number, marked in zip(images, numbers, maps, strict=True):
+            model = AddedTo(Weighted(WEIGHTS), float(number), 0.25)
+            alone.append(tool(model, image[None], marked[None], target, **settings))
+        if tool is average_drop:
+            assert found == pytest.approx(np.mean(alone), rel=1e-5)
+        else:
+            torch.testing.assert_close(found.scores, torch.cat([one.scores for one in alone]))
+            # The numbers matter: with those of another image the curves differ.
+            other = tool(Scaled(), (images, numbers.flip(0), more), maps, target, **settings)
+            assert not torch.allclose(found.scores[0], other.scores[0], atol=1e-3)
+    assert numbers.tolist() == [1.0, -0.5, 2.0]
+
+
+class AddedTo(nn.Module):
+    """Scores times a factor plus a number."""
+
+    def __init__(self, model, factor, number):
+        super().__init__()
+        self.model, self.factor, self.number = model, factor, number
+
+    def forward(self, x):
+        return self.model(x) * self.factor + self.number
+
+
+def test_other_arguments_than_the_network_takes_are_refused():
+    maps = torch.tensor([WEIGHTS])
     for tool in (deletion, insertion, average_drop):
-        with pytest.raises(TypeError, match=r"`model` cannot be called with images alone.*wrap it"):
-            tool(Two(), ONES, torch.tensor([WEIGHTS]), 0)
+        with pytest.raises(TypeError, match=r"`inputs` holds 1 argument, .*such as `inputs=\(x, "):
+            tool(Scaled(), ONES, maps, 0)
+        with pytest.raises(TypeError, match=r"`inputs` holds 2 arguments, but `forward` takes \(x"):
+            tool(Weighted(WEIGHTS), (ONES, torch.ones(1)), maps, 0)
+        with pytest.raises(ValueError, match="`inputs` is empty"):
+            tool(Weighted(WEIGHTS), (), maps, 0)
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), nn.Dropout(0.5), nn.Dropout2d(0.5)])

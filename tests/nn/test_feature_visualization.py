@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -316,6 +317,8 @@ def test_objectives_refuse_when_made():
         logit(-1)
     with pytest.raises(ValueError, match="`position`"):
         neuron("2", 0, (-1, 0))
+    with pytest.raises(TypeError, match="`position`"):
+        neuron("2", 0, (1.5, 0))
     with pytest.raises(ValueError, match="`layers` is empty"):
         measure(torch.sum)
 
@@ -343,7 +346,7 @@ def test_no_prior_is_the_image_itself():
     state = generator.get_state()
     assert Priors().moved(image, generator) is image
     assert torch.equal(generator.get_state(), state)
-    assert torch.equal(Priors().kept(image), torch.ones(6, 4))
+    assert torch.equal(Priors().kept(image.shape[2:]), torch.ones(6, 4))
 
 
 def test_jitter_shifts_by_whole_pixels_up_to_its_limit():
@@ -912,17 +915,135 @@ def test_networks_that_need_more_than_images_are_refused():
             call()
 
 
-@pytest.mark.parametrize("layer", [nn.Conv1d, nn.Conv3d])
-def test_networks_on_signals_and_volumes_need_a_preparation(layer):
-    net = nn.Sequential(layer(3, 2, 3))
-    with pytest.raises(
-        ValueError, match=f"`model` has layers of the kind {layer.__name__} and none"
-    ):
-        visualize(net, channel("0", 1), **QUICK)
-    shape = (12 * 12,) if layer is nn.Conv1d else (3, 12, 4)
-    found = visualize(net, measure(lambda maps: maps[0, 1].mean(), "0"), **QUICK,
-                      preprocess=lambda image: image.reshape(1, 3, *shape))  # fmt: skip
+# Signals, volumes, and networks with several inputs
+
+LAYERS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+SIZES = {1: (24,), 2: (12, 14), 3: (6, 8, 10)}
+
+
+@pytest.mark.parametrize("kind", ["pixels", "fourier"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_ascent_reaches_the_best_input_of_a_filter(axes, kind):
+    """The best input of one linear filter is 1 where its weights are positive, and 0 elsewhere."""
+    net = seeded(LAYERS[axes](2, 1, SIZES[axes]))
+    (layer,) = net
+    found = visualize(
+        net, channel("0", 0), size=SIZES[axes], steps=300, channels=2,
+        parametrization=kind, priors=Priors(), rate=0.5, progress=False,
+    )  # fmt: skip
+    assert found.image.shape == (2, *SIZES[axes])
+    best = (layer.weight[0] > 0).float()
+    most, least = layer(best[None]).item(), layer(1 - best[None]).item()
+    assert (found.value - least) / (most - least) > 0.98
+    assert found.axes == axes
+    assert found.picture.shape == (*SIZES[axes], 2)
+    expected = (255 * found.image.numpy()).round().astype(np.uint8)
+    np.testing.assert_array_equal(found.picture[..., 1], expected[1])
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_channels_and_neurons_of_signals_and_volumes(axes):
+    net = seeded(LAYERS[axes](3, 2, 3))
+    signal = torch.rand(3, *SIZES[axes], generator=torch.Generator().manual_seed(0))
+    maps = net(signal[None])[0, 1].detach()
+    place = (3, 1, 4)[:axes]
+    middle = tuple(side // 2 for side in maps.shape)
+    cases = [
+        (channel("", 1), maps.mean()),
+        (neuron("", 1, place), maps[place]),
+        (neuron("", 1), maps[middle]),
+    ]
+    if axes == 1:
+        cases.append((neuron("", 1, 3), maps[3]))
+    for objective, expected in cases:
+        assert response(net, objective, signal) == pytest.approx(float(expected), rel=1e-5)
+        found = visualize(
+            net, objective, size=SIZES[axes], steps=5, priors=Priors(), progress=False
+        )
+        assert found.value > found.start
+        assert found.image.shape == (3, *SIZES[axes])
+    for wrong in ((1, 2), (99,) * axes):
+        with pytest.raises(ValueError, match=r"`position` \("):
+            response(net, neuron("", 1, wrong), signal)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_the_priors_of_signals_and_volumes(axes):
+    """Whole shifts move what is inside; scale keeps the middle; blur and decay act on waves."""
+    size = {1: (21,), 3: (9, 11, 13)}[axes]
+    image = torch.rand(1, 2, *size, generator=torch.Generator().manual_seed(0))
+    moved = Priors(jitter=2).moved(image, torch.Generator().manual_seed(3))
+    shifts = [
+        by
+        for by in itertools.product(range(-2, 3), repeat=axes)
+        if torch.allclose(
+            moved[(..., *[slice(3, side - 3) for side in size])],
+            image[(..., *[slice(3 + d, side - 3 + d) for d, side in zip(by, size, strict=True)])],
+            atol=1e-4,
+        )
+    ]
+    assert len(shifts) == 1
+    middle = (..., *[side // 2 for side in size])
+    larger = Priors(scale=0.5).moved(image, torch.Generator().manual_seed(0))
+    assert torch.allclose(larger[middle], image[middle], atol=1e-5)
+    assert not torch.allclose(larger, image, atol=0.1)
+    kept = Priors(blur=1.5, decay=0.25).kept(size)
+    assert kept.shape == (*size[:-1], size[-1] // 2 + 1)
+    assert kept.flatten()[0] == pytest.approx(0.75)
+    # The wave along the last axis alone, against the Fourier transform of a Gaussian.
+    wave = kept.view(-1, kept.shape[-1])[0, 3]
+    assert float(wave) == pytest.approx(0.75 * np.exp(-2 * (np.pi * 1.5 * 3 / size[-1]) ** 2))
+
+
+def test_a_volume_turns_in_the_plane_of_its_last_two_axes():
+    frame = torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    volume = frame[:, :, None].expand(1, 1, 5, 9, 9)
+    turned = Priors(rotate=30.0).moved(volume, torch.Generator().manual_seed(1))
+    expected = Priors(rotate=30.0).moved(frame, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(turned[0, 0], expected[0].expand(5, 9, 9))
+
+
+def test_images_for_a_network_on_signals_need_a_preparation():
+    net = nn.Sequential(nn.Conv1d(3, 2, 3))
+    with pytest.raises(ValueError, match=r"`size` makes images \(N, C, H, W\), but .*\(N, C, T\)"):
+        visualize(net, channel("0", 1), **{**QUICK, "size": (12, 12)})
+    found = visualize(net, measure(lambda maps: maps[0, 1].mean(), "0"), **QUICK | {"size": (3, 4)},
+                      preprocess=lambda image: image.reshape(1, 3, 12))  # fmt: skip
     assert found.value > found.start
+    assert found.image.shape == (3, 3, 4)
+    for wrong in ((), (1, 2, 3, 4)):
+        with pytest.raises(ValueError, match="`size`"):
+            visualize(net, channel("0", 1), **{**QUICK, "size": wrong})
+
+
+def test_the_other_inputs_are_held():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = seeded(nn.Conv2d(3, 2, 3))
+
+        def forward(self, x, numbers):
+            scores = self.conv(x).mean(dim=(2, 3)) * numbers.clone()
+            numbers.zero_()  # Only a copy may be overwritten.
+            return scores
+
+    net, numbers = Two(), torch.tensor([[-2.0, 3.0]])
+    image = torch.rand(3, 12, 12, generator=torch.Generator().manual_seed(0))
+    expected = -2 * net.conv(image[None])[0, 0].mean().item()
+    assert response(net, logit(0), image, others=[numbers]) == pytest.approx(expected, rel=1e-5)
+    found = visualize(net, logit(0), others=(numbers,), **QUICK)
+    # Its number is negative, so that going up is going down in the channel.
+    other = visualize(net, -2 * channel("conv", 0), others=(numbers,), **QUICK)
+    assert torch.equal(found.image, other.image)
+    assert found.value > found.start
+    assert numbers.tolist() == [[-2.0, 3.0]]
+    each = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
+    pair = visualize(net, logit(0), others=(each,), batch=2, **QUICK).image
+    assert net.conv(pair)[0, 0].mean() > net.conv(pair)[1, 0].mean()
+    with pytest.raises(
+        TypeError, match=r"`others` holds 2 arguments, but after 'x' .*\(numbers,\)"
+    ):
+        response(net, logit(0), image, others=(numbers, numbers))
 
 
 def test_compiled_frozen_and_inference_mode_networks():

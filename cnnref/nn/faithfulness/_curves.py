@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +17,7 @@ from cnnref.nn._targets import Target
 from cnnref.nn._tensors import as_batch, wide
 from cnnref.nn.faithfulness._probabilities import Output, measurement
 from cnnref.nn.gradcam import normalize_maps
+from cnnref.nn.gradcam._inputs import Inputs, as_inputs
 
 __all__ = ["Curve", "average_drop", "blurred", "deletion", "insertion"]
 
@@ -41,7 +44,7 @@ class Curve:
 
 def deletion(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: torch.Tensor | Sequence[Any],
     maps: torch.Tensor,
     target: Target = None,
     *,
@@ -60,7 +63,10 @@ def deletion(
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network takes them, (N, C, H, W).
+        inputs: Images as the network takes them, (N, C, H, W). For a network with several
+            arguments, a tuple: the images first, then the others. Only pixels of the images are
+            replaced; the others stay as they are. A further tensor with N rows has one row for each
+            image.
         maps: One map per image, (N, H, W).
         target: As for `cnnref.nn.gradcam`: a class, one per image, or None for the top class of the
             whole image. Its probability is recorded. What a function returns is recorded unchanged.
@@ -85,14 +91,14 @@ def deletion(
         V. Petsiuk et al., RISE: randomized input sampling for explanation of black-box models,
         2018, arXiv:1806.07421.
     """
-    images = as_batch(inputs, "inputs", spatial=(1, 2, 3))
-    end = _as_baseline(baseline, images)
-    return _replace(model, images, images, end, maps, target, output, steps, batch_size, seed)
+    given = as_inputs(inputs, model)
+    end = given.like(baseline, "baseline")
+    return _replace(model, given, given.images, end, maps, target, output, steps, batch_size, seed)
 
 
 def insertion(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: torch.Tensor | Sequence[Any],
     maps: torch.Tensor,
     target: Target = None,
     *,
@@ -108,7 +114,7 @@ def insertion(
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network takes them, (N, C, H, W).
+        inputs: As for `deletion`.
         maps: One map per image, (N, H, W).
         target: As for `deletion`.
         output: As for `deletion`.
@@ -124,14 +130,16 @@ def insertion(
     Source:
         V. Petsiuk et al., arXiv:1806.07421.
     """
-    images = as_batch(inputs, "inputs", spatial=(1, 2, 3))
-    start = _as_baseline(blurred(images) if baseline is None else baseline, images)
-    return _replace(model, images, start, images, maps, target, output, steps, batch_size, seed)
+    given = as_inputs(inputs, model)
+    start = given.like(blurred(given.images) if baseline is None else baseline, "baseline")
+    return _replace(
+        model, given, start, given.images, maps, target, output, steps, batch_size, seed
+    )
 
 
 def average_drop(
     model: nn.Module,
-    inputs: torch.Tensor,
+    inputs: torch.Tensor | Sequence[Any],
     maps: torch.Tensor,
     target: Target = None,
     *,
@@ -149,7 +157,7 @@ def average_drop(
 
     Args:
         model: A classifier, in eval mode.
-        inputs: Images as the network takes them, (N, C, H, W).
+        inputs: As for `deletion`.
         maps: One map per image, (N, H, W).
         target: As for `deletion`.
         output: As for `deletion`.
@@ -162,12 +170,13 @@ def average_drop(
         A. Chattopadhyay et al., Grad-CAM++, 2017, arXiv:1710.11063, section 4, which states it in
         percent.
     """
-    images = as_batch(inputs, "inputs", spatial=(1, 2, 3))
+    given = as_inputs(inputs, model)
+    images = given.images
     checked = _as_maps(maps, images)
     with torch.no_grad(), restored(model):
-        measure = measurement(model, images, target, output)
+        measure = measurement(model, given, target, output)
         every = torch.arange(len(images))
-        before = measure(images.clone(), every)  # the network may overwrite its input
+        before = measure(images, every)
         masks = normalize_maps(checked.relu().flatten(1)[:, None]).view_as(images[:, :1])
         after = measure(images * masks.to(images.dtype), every)
     return float(((before - after).clamp(min=0) / before).mean())
@@ -202,17 +211,6 @@ def blurred(inputs: torch.Tensor, sigma: float = 10.0) -> torch.Tensor:
     return soft.to(dtype)
 
 
-def _as_baseline(baseline: object, images: torch.Tensor) -> torch.Tensor:
-    given = torch.as_tensor(baseline, dtype=images.dtype, device=images.device)
-    try:
-        return given.expand_as(images)
-    except RuntimeError:
-        raise ValueError(
-            f"`baseline` has shape {tuple(given.shape)}; it must broadcast to that of the images, "
-            f"{tuple(images.shape)}"
-        ) from None
-
-
 def _as_maps(maps: object, images: torch.Tensor) -> torch.Tensor:
     if not isinstance(maps, torch.Tensor):
         raise TypeError(f"`maps` is a {type(maps).__name__}; it must be a torch.Tensor")
@@ -229,7 +227,7 @@ def _as_maps(maps: object, images: torch.Tensor) -> torch.Tensor:
 
 def _replace(
     model: nn.Module,
-    images: torch.Tensor,
+    inputs: Inputs,
     start: torch.Tensor,
     end: torch.Tensor,
     maps: torch.Tensor,
@@ -241,6 +239,7 @@ def _replace(
 ) -> Curve:
     """Replace pixels of one stack of images by those of another, and measure at every step."""
     number, at_once = as_int(steps, "steps", 1), as_int(batch_size, "batch_size", 1)
+    images = inputs.images
     checked = _as_maps(maps, images)
     count, pixels = checked.shape[0], checked[0].numel()
     shuffle = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed))
@@ -252,7 +251,7 @@ def _replace(
     scores = torch.empty(count, number + 1)
     jobs = [(image, step) for image in range(count) for step in range(number + 1)]
     with torch.no_grad(), restored(model):
-        measure = measurement(model, images, target, output)
+        measure = measurement(model, inputs, target, output)
         for first in range(0, len(jobs), at_once):
             job = torch.tensor(jobs[first : first + at_once])
             which = job[:, 0].to(images.device)

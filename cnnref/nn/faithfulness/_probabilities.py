@@ -8,10 +8,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from cnnref.nn._calls import refuse_other_inputs
 from cnnref.nn._targets import Target, chosen_classes, scores_of
 from cnnref.nn._tensors import wide
-from cnnref.nn.gradcam._inputs import acting_in_training
+from cnnref.nn.gradcam._inputs import Inputs, acting_in_training, variants
 
 __all__ = ["Output", "measurement"]
 
@@ -37,27 +36,26 @@ _SAY = "; say which it is with `output`, one of " + ", ".join(
 
 
 def measurement(
-    model: nn.Module, images: Tensor, target: Target, output: Output | None
+    model: nn.Module, inputs: Inputs, target: Target, output: Output | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return a function from changed images, and the index of each, to the numbers to record.
 
     Args:
         model: A classifier.
-        images: The unchanged images. Their classes are kept, even when nothing of them is left.
+        inputs: The unchanged images, whose classes are kept, even when nothing of them is left; and
+            the further arguments, which stay as they are.
         target: A class, one per image, None for the top class, or a function whose result is
             recorded unchanged.
         output: What the model outputs; None recognises scores and probabilities.
 
     Raises:
-        TypeError: If the output is not a tensor, an argument is of the wrong kind, or the model
-            cannot be called with images alone.
+        TypeError: If the output is not a tensor, or an argument is of the wrong kind.
         ValueError: If there is no such kind of output, it contradicts the numbers, it cannot be
             recognised, the target is out of range, or layers such as batch norm are in train mode.
     """
     if output is not None and output not in _TO_PROBABILITIES:
         kinds = ", ".join(map(repr, get_args(Output)))
         raise ValueError(f"`output` ({output!r}) must be one of {kinds}")
-    refuse_other_inputs(model)
     acting = acting_in_training(model)
     if acting:
         raise ValueError(
@@ -70,14 +68,17 @@ def measurement(
                 f"`output` ({output!r}) must be None if `target` is a function: what the function "
                 "returns is recorded unchanged"
             )
-        return lambda made, _: wide(scores_of(model(made), target, len(made)))
-    whole = _by_class(model(images.clone()))  # the network may overwrite its input
-    classes = chosen_classes(whole, target, len(images))
+        return lambda made, which: wide(
+            scores_of(variants(inputs, made, which).run(model), target, len(made))
+        )
+    whole = _by_class(inputs.run(model))
+    classes = chosen_classes(whole, target, len(inputs.images))
     kind = _recognised(whole) if output is None else output
     _check(whole, kind)
 
     def probability(made: Tensor, which: Tensor) -> Tensor:
-        shares = _TO_PROBABILITIES[kind](wide(_by_class(model(made))))
+        output = variants(inputs, made, which).run(model)
+        shares = _TO_PROBABILITIES[kind](wide(_by_class(output)))
         return shares.gather(1, classes[which.to(classes.device), None])[:, 0]
 
     return probability

@@ -1,13 +1,17 @@
-"""Two ways to write images as numbers that gradient ascent may change freely."""
+"""Two ways to write images as numbers that gradient ascent may change freely.
+
+Signals (N, C, T) and volumes (N, C, D, H, W) are written in the same ways.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from cnnref.nn.feature_visualization._priors import Priors
+from cnnref.nn.feature_visualization._priors import Priors, squared_frequencies
 
 __all__ = ["Fourier", "ImageParameters", "Parametrization", "Pixels", "make_parameters"]
 
@@ -58,9 +62,11 @@ class Pixels:
     @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
         """Blur the images and move them towards grey, in place."""
-        height, width = self.values.shape[-2:]
-        waves = torch.fft.rfft2(self.values) * priors.kept(self.values)
-        self.values.copy_(torch.fft.irfft2(waves, s=(height, width)))
+        size = self.values.shape[2:]
+        axes = tuple(range(-len(size), 0))
+        kept = priors.kept(size, self.values.device)
+        waves = torch.fft.rfftn(self.values, dim=axes) * kept
+        self.values.copy_(torch.fft.irfftn(waves, s=size, dim=axes))
 
 
 class Fourier:
@@ -69,7 +75,7 @@ class Fourier:
     A wave of frequency $f$ (in cycles per pixel) is scaled by $1/f$, as in photographs, so that a
     step changes coarse waves more than fine ones. The same images can be reached as with pixels,
     but along another path. Colours are mixed so that one number changes what varies together in
-    photographs.
+    photographs; the channels of a signal are not.
 
     Args:
         values: The numbers, (N, 2, C, H, W // 2 + 1).
@@ -82,16 +88,15 @@ class Fourier:
 
     def __init__(self, values: Tensor, width: int) -> None:
         self.values = values.requires_grad_()
-        height = values.shape[3]
-        self._size = (height, width)
-        down = torch.fft.fftfreq(height)[:, None]
-        across = torch.fft.rfftfreq(width)
-        frequency = (down**2 + across**2).sqrt()
+        self._size = (*values.shape[3:-1], width)
+        self._axes = tuple(range(-len(self._size), 0))
+        frequency = squared_frequencies(self._size).sqrt()
         # The mean of the image (frequency 0) is treated as the slowest wave.
-        scale = 1 / frequency.clamp(min=1 / max(height, width))
+        scale = 1 / frequency.clamp(min=1 / max(self._size))
         # Divided by 4, a step changes the image about as much as a step of `Pixels` does.
         self._scale = (scale / 4).to(values.device)
-        self._colours = torch.tensor(_COLOURS, device=values.device)
+        coloured = len(self._size) > 1 and values.shape[2] == len(_COLOURS)
+        self._colours = torch.tensor(_COLOURS, device=values.device) if coloured else None
 
     def image(self) -> Tensor:
         """Return the images (N, C, H, W)."""
@@ -100,30 +105,30 @@ class Fourier:
     def _one(self, values: Tensor) -> Tensor:
         waves = torch.complex(values[0], values[1]) * self._scale
         # "ortho" preserves norms, so that a number means the same in an image of any size.
-        image = torch.fft.irfft2(waves, s=self._size, norm="ortho")
-        if len(image) == len(_COLOURS):
-            image = torch.einsum("ij,jhw->ihw", self._colours, image)
+        image = torch.fft.irfftn(waves, s=self._size, dim=self._axes, norm="ortho")
+        if self._colours is not None:
+            image = torch.einsum("ij,j...->i...", self._colours, image)
         return torch.sigmoid(image)
 
     @torch.no_grad()
     def set(self, images: Tensor) -> None:
         """Take the numbers of which images (N, C, H, W) are made."""
         arguments = torch.logit(images)
-        if images.shape[1] == len(_COLOURS):
+        if self._colours is not None:
             unmixed = torch.linalg.inv(self._colours.double()).to(arguments)
-            arguments = torch.einsum("ij,njhw->nihw", unmixed, arguments)
-        waves = torch.fft.rfft2(arguments, norm="ortho") / self._scale
+            arguments = torch.einsum("ij,nj...->ni...", unmixed, arguments)
+        waves = torch.fft.rfftn(arguments, dim=self._axes, norm="ortho") / self._scale
         self.values.copy_(torch.stack([waves.real, waves.imag], dim=1))
 
     @torch.no_grad()
     def regularize(self, priors: Priors) -> None:
         """Blur the images and move them towards grey, in place."""
-        self.values.mul_(priors.kept(torch.empty(self._size, device=self.values.device)))
+        self.values.mul_(priors.kept(self._size, self.values.device))
 
 
 def make_parameters(
     kind: Parametrization,
-    size: tuple[int, int],
+    size: Sequence[int],
     channels: int,
     spread: float,
     generator: torch.Generator,
@@ -136,7 +141,7 @@ def make_parameters(
 
     Args:
         kind: "fourier" or "pixels".
-        size: Height and width in pixels.
+        size: Height and width in pixels, or the length of each axis of a signal or a volume.
         channels: Channels of the images.
         spread: Standard deviation of the noise in the parameters.
         generator: Source of the noise; on the CPU, so that the noise is the same on any device.
@@ -147,13 +152,13 @@ def make_parameters(
     Raises:
         ValueError: If there is no such kind.
     """
-    height, width = size
+    *others, width = size
     found: Pixels | Fourier
     if kind == "pixels":
-        noise = torch.randn(batch, channels, height, width, generator=generator)
+        noise = torch.randn(batch, channels, *size, generator=generator)
         found = Pixels((spread * noise).to(device))
     elif kind == "fourier":
-        noise = torch.randn(batch, 2, channels, height, width // 2 + 1, generator=generator)
+        noise = torch.randn(batch, 2, channels, *others, width // 2 + 1, generator=generator)
         found = Fourier((spread * noise).to(device), width)
     else:
         raise ValueError(f"`parametrization` ({kind!r}) must be 'fourier' or 'pixels'")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cnnref._checks import as_int, as_pair
+from cnnref._checks import as_int
 from cnnref.nn._hooks import Layer
 from cnnref.nn._layouts import ToMaps
-from cnnref.nn._tensors import wide
+from cnnref.nn._tensors import one_per_axis, wide
 from cnnref.nn.feature_visualization._taps import Tap
 
 __all__ = ["Objective", "channel", "diversity", "logit", "measure", "neuron"]
@@ -97,7 +97,7 @@ def channel(
 def neuron(
     layer: Layer,
     index: int,
-    position: tuple[int, int] | None = None,
+    position: int | Sequence[int] | None = None,
     *,
     pre_activation: bool = True,
     to_maps: ToMaps | None = None,
@@ -108,7 +108,8 @@ def neuron(
     Args:
         layer: As for `channel`.
         index: Number of the channel, counted from 0.
-        position: Row and column in the channel's map, counted from 0; None is the middle.
+        position: Row and column in the channel's map, counted from 0; None is the middle. A map of
+            a signal has one number, a map of a volume three.
         pre_activation: As for `channel`.
         to_maps: As for `channel`.
         call: As for `channel`.
@@ -118,24 +119,35 @@ def neuron(
         ValueError: As for `channel`; when used: if the layer's output has no such position.
     """
     number = as_int(index, "index", 0)
-    place = None if position is None else as_pair(position, "position", 0)
+    given: tuple[int, ...] | None = None
+    if position is not None:
+        # How many numbers it must have is known when the layer has run.
+        axes = len(position) if isinstance(position, Sized) else 1
+        given = one_per_axis(position, "position", 0, axes)
     tap = Tap(layer, pre_activation, call, True, to_maps)
 
     def value(read: Mapping[Tap, Any]) -> Tensor:
         maps = _channel(read[tap], number, tap)
-        if maps.ndim != 3:
+        size = tuple(maps.shape[1:])
+        if not 1 <= len(size) <= 3:
             raise ValueError(
                 f"`layer`: the output of {tap} has shape {tuple(read[tap].shape)}; a neuron needs "
                 "(N, C, H, W): use `channel`"
             )
-        height, width = maps.shape[1:]
-        row, column = (height // 2, width // 2) if place is None else place
-        if row >= height or column >= width:
+        place = tuple(side // 2 for side in size) if given is None else given
+        if len(place) != len(size):
             raise ValueError(
-                f"`position` ({place}) is outside the {height}×{width} map of {tap}; rows and "
-                "columns are counted from 0"
+                f"`position` ({position}) must have one number per axis of the map of {tap}, "
+                f"{len(size)}"
             )
-        return maps[:, row, column].mean()
+        if any(at >= side for at, side in zip(place, size, strict=True)):
+            raise ValueError(
+                f"`position` ({place}) is outside the {'×'.join(map(str, size))} map of {tap}; "
+                "places are counted from 0"
+            )
+        for at in place:
+            maps = maps[:, at]
+        return maps.mean()
 
     return Objective((tap,), value)
 

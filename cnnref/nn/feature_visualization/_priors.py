@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from cnnref._checks import as_int
 
-__all__ = ["USUAL_PRIORS", "Priors"]
+__all__ = ["USUAL_PRIORS", "Priors", "squared_frequencies"]
 
 
 @dataclass(frozen=True)
@@ -59,37 +60,54 @@ class Priors:
             raise ValueError(f"`decay` ({self.decay!r}) must be less than 1")
 
     def moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        """Return images (N, C, H, W) moved at random, each on its own; mirrored outside."""
+        """Return images (N, C, H, W) moved at random, each on its own; mirrored outside.
+
+        Signals (N, C, T) are shifted and scaled; volumes (N, C, D, H, W) are turned in the plane of
+        their last two axes.
+        """
         if not (self.jitter or self.rotate or self.scale):
             return image
+        if image.ndim == 3:  # An image of one row, which does not leave it.
+            return self.moved(image[:, :, None], generator)[:, :, 0]
         return torch.cat([self._moved(one[None], generator) for one in image])
 
     def _moved(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        height, width = image.shape[-2:]
+        sides = image.shape[2:]
+        height, width = sides[-2:]
         turn, grow = (2 * torch.rand(2, generator=generator) - 1).tolist()
-        down, across = torch.randint(
-            -self.jitter, self.jitter + 1, (2,), generator=generator
+        shifts = torch.randint(
+            -self.jitter, self.jitter + 1, (len(sides),), generator=generator
         ).tolist()
+        if height == 1:
+            turn, shifts[-2] = 0.0, 0
         angle, factor = math.radians(turn * self.rotate), (1 + self.scale) ** -grow
         sine, cosine = factor * math.sin(angle), factor * math.cos(angle)
+        axes = len(sides)
         # In `affine_grid`'s units, half a side; the ratios keep a rotation a rotation when the
-        # image is not square.
-        matrix = [
-            [cosine, -sine * height / width, -2 * across / width],
-            [sine * width / height, cosine, -2 * down / height],
-        ]
-        theta = torch.tensor([matrix], dtype=image.dtype, device=image.device)
-        grid = affine_grid(theta, list(image.shape), align_corners=False)
+        # image is not square. Axes are in its order, the last one first.
+        theta = torch.zeros(1, axes, axes + 1, dtype=torch.float64)
+        theta[0, 0, :2] = torch.tensor([cosine, -sine * height / width], dtype=theta.dtype)
+        theta[0, 1, :2] = torch.tensor([sine * width / height, cosine], dtype=theta.dtype)
+        theta[0, 2:, 2:axes] = factor
+        for row, (by, side) in enumerate(zip(shifts[::-1], sides[::-1], strict=True)):
+            theta[0, row, axes] = -2 * by / side
+        grid = affine_grid(theta.to(image), list(image.shape), align_corners=False)
         return grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
-    def kept(self, image: Tensor) -> Tensor:
-        """Return the share of each wave that blur and decay leave in a step, (H, W // 2 + 1)."""
-        height, width = image.shape[-2:]
-        down = torch.fft.fftfreq(height, device=image.device)[:, None]
-        across = torch.fft.rfftfreq(width, device=image.device)
+    def kept(self, size: Sequence[int], device: torch.device | None = None) -> Tensor:
+        """Return the share of each wave that blur and decay leave in a step, (…, W // 2 + 1)."""
         # The Fourier transform of a Gaussian is a Gaussian.
-        soft = torch.exp(-2 * (math.pi * self.blur) ** 2 * (down**2 + across**2))
-        return (1 - self.decay) * soft
+        squares = squared_frequencies(size).to(device)
+        return (1 - self.decay) * torch.exp(-2 * (math.pi * self.blur) ** 2 * squares)
+
+
+def squared_frequencies(size: Sequence[int]) -> Tensor:
+    """Return the square of each wave's frequency in cycles per pixel, (H, W // 2 + 1)."""
+    *others, last = size
+    total: Tensor = torch.fft.rfftfreq(last) ** 2
+    for axis, side in enumerate(reversed(others), start=1):
+        total = torch.fft.fftfreq(side).view(-1, *[1] * axis) ** 2 + total
+    return total
 
 
 USUAL_PRIORS = Priors(jitter=8, rotate=5.0, scale=0.1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -90,11 +90,11 @@ class _Reader:
     def _all_read(self) -> bool:
         return all(len(self.outputs.get(tap, ())) > call for tap, call in self.calls.items())
 
-    def run(self, model: nn.Module, input: Any) -> tuple[Any, dict[Tap, Any]]:
+    def run(self, model: nn.Module, inputs: Sequence[Any]) -> tuple[Any, dict[Tap, Any]]:
         """Run the model, and return its output, None if it is not needed, and what was read."""
         output = None
         try:
-            output = model(input)
+            output = model(*inputs)
         except _AllRead:
             pass
         except Exception:
@@ -119,7 +119,7 @@ class _Reader:
 
 @contextmanager
 def tapped(
-    model: nn.Module, taps: tuple[Tap, ...]
+    model: nn.Module, taps: tuple[Tap, ...], others: Sequence[Any] = ()
 ) -> Iterator[Callable[[Any, Tensor], Mapping[Tap, Any]]]:
     """Yield a function that runs the model and returns what each tap read.
 
@@ -131,6 +131,7 @@ def tapped(
     Args:
         model: The network.
         taps: What to read.
+        others: The model's further arguments, of which each pass gets copies.
 
     Raises:
         TypeError: If a tap's layer is of the wrong kind, or part of a scripted or exported network;
@@ -147,7 +148,7 @@ def tapped(
         is_first = not reader.calls
         try:
             with observed_layouts(model) if is_first else nullcontext() as layouts:
-                output, read = reader.run(model, input)
+                output, read = reader.run(model, [input, *map(_copy, others)])
             for tap, layer in found.items():
                 read[tap] = _laid_out(tap, read[tap], layer.name, images, layouts)
             return {tap: read.get(tap, output) for tap in taps}
@@ -179,6 +180,10 @@ def _laid_out(tap: Tap, output: Any, name: str, images: Tensor, layouts: Layouts
             output, images, name=name, to_maps=tap.to_maps, layouts=layouts, argument="layer"
         )
     return output if tap.to_maps is None else tap.to_maps(output)
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def _one_layer(model: nn.Module, layer: Layer) -> Found:

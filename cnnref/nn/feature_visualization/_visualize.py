@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cnnref._checks import as_int, as_pair
-from cnnref.nn._calls import refuse_other_inputs
+from cnnref._checks import as_int
+from cnnref.nn._calls import check_others
 from cnnref.nn._state import restored
-from cnnref.nn._tensors import spatial_axes
+from cnnref.nn._tensors import one_per_axis, spatial_axes
 from cnnref.nn.feature_visualization._image_parameters import (
     ImageParameters,
     Parametrization,
@@ -32,7 +32,7 @@ __all__ = ["Visualization", "response", "visualize"]
 # Standard deviation of the noise at the first start; each further start doubles it.
 _SPREAD = 0.01
 _ROUNDING = 1e-3
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv3d)
+_INPUTS = {1: "signals (N, C, T)", 2: "images (N, C, H, W)", 3: "volumes (N, C, D, H, W)"}
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,13 @@ class Visualization:
     """An image that excites a unit, or a batch of them, and how it was found.
 
     Attributes:
-        image: Values from 0 to 1, (C, H, W), on the CPU; (N, C, H, W) if a batch was asked for.
+        image: Values from 0 to 1, (C, H, W), on the CPU; (N, C, H, W) if a batch was asked for. A
+            signal (C, T) or a volume (C, D, H, W) if the network takes these.
         history: The objective before each step, for the image as the priors moved it in that step.
         value: The objective for `image` itself.
         start: The objective for the image that the ascent started from.
         restarts: Number of earlier starts that had no gradient.
+        axes: Number of spatial axes: 2, or 1 for a signal and 3 for a volume.
     """
 
     image: Tensor
@@ -52,25 +54,27 @@ class Visualization:
     value: float
     start: float
     restarts: int
+    axes: int = 2
 
     @property
     def picture(self) -> npt.NDArray[np.uint8]:
         """The image in the usual form of a picture: uint8, (H, W, C), or (N, H, W, C)."""
         pixels: npt.NDArray[Any] = (255 * self.image).round().to(torch.uint8).numpy()
-        return np.moveaxis(pixels, -3, -1)
+        return np.moveaxis(pixels, -1 - self.axes, -1)
 
 
 def visualize(
     model: nn.Module,
     objective: Objective,
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | Sequence[int] | None = None,
     steps: int = 200,
     parametrization: Parametrization = "fourier",
     priors: Priors = USUAL_PRIORS,
     rate: float = 0.05,
     channels: int | None = None,
     preprocess: Callable[[Tensor], Any] | None = None,
+    others: Sequence[Any] = (),
     image: Tensor | None = None,
     batch: int | None = None,
     seed: int = 0,
@@ -92,10 +96,12 @@ def visualize(
     machine, with the same number of threads, the same call gives the same image, bit for bit.
 
     Args:
-        model: Any network that takes images (N, C, H, W).
+        model: Any network that takes images (N, C, H, W), signals (N, C, T) or volumes
+            (N, C, D, H, W).
         objective: What to maximise: `channel`, `neuron`, `logit`, `measure`, `diversity`, or a sum
             of them.
-        size: Side of the image in pixels, or (height, width); 128 unless `image` is given.
+        size: Side of the image in pixels, or (height, width); 128 unless `image` is given. A signal
+            has one side and a volume three.
         steps: Steps of the ascent.
         parametrization: "fourier" changes waves, coarse ones more than fine ones; "pixels" changes
             each pixel independently.
@@ -105,6 +111,8 @@ def visualize(
         preprocess: A differentiable function from images with values from 0 to 1 to the model's
             input. By default a network of `cnnref.nn.pretrained` gets its own normalisation, and
             any other model the values unchanged.
+        others: Further arguments of the model, as it takes them after the images. They stay as they
+            are: only the images are changed.
         image: What to start from: values from 0 to 1, (C, H, W) or (N, C, H, W). Black and white
             are replaced by the nearest values that the logistic function can reach. One image for a
             batch is repeated, each time with a little noise.
@@ -115,10 +123,10 @@ def visualize(
         progress: Whether to show a progress bar (on stderr).
 
     Raises:
-        TypeError: If an argument is of the wrong kind, or the model cannot be called with images
-            alone.
+        TypeError: If an argument is of the wrong kind, or the model takes other arguments.
         ValueError: If a number is out of range; if the model has no such layer, channel, class or
-            position; if its layers take signals or volumes; if no start has a gradient.
+            position; if its layers take inputs with another number of axes; if no start has a
+            gradient.
         RuntimeError: If a layer does not run.
         FloatingPointError: If the objective is not finite.
 
@@ -138,9 +146,10 @@ def visualize(
         raise TypeError(
             f"`objective` ({objective!r}) must be an Objective, such as `channel(layer, index)`"
         )
-    given = None if image is None else _in_range(_as_images(image))
-    shape, depth, number = _shape(size, channels, batch, given)
-    several = batch is not None or (image is not None and image.ndim == 4)
+    axes = _axes(model, size)
+    given = None if image is None else _in_range(_as_images(image, axes))
+    shape, depth, number = _shape(size, channels, batch, given, axes)
+    several = batch is not None or (image is not None and image.ndim == axes + 2)
     count, tries = as_int(steps, "steps", 1), as_int(restarts, "restarts", 0) + 1
     if not 0 < rate < math.inf:
         raise ValueError(f"`rate` ({rate!r}) must be positive and finite")
@@ -148,8 +157,8 @@ def visualize(
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
     if preprocess is None:
-        _refuse_signals(model)
-    refuse_other_inputs(model)
+        _check_axes(model, axes)
+    check_others(model, others)
     # Images that are the same, and moved in the same way, would stay the same.
     spread = _SPREAD if given is None or len(given) < number else 0.0
 
@@ -157,7 +166,7 @@ def visualize(
         torch.inference_mode(False),
         torch.enable_grad(),
         restored(model),
-        tapped(model, objective.taps) as read,
+        tapped(model, objective.taps, others) as read,
     ):
         model.eval()
 
@@ -198,7 +207,7 @@ def visualize(
         made = parameters.image().detach()
         reached = evaluate(made).item()
     images = made.cpu() if several else made[0].cpu()
-    return Visualization(images, tuple(history), reached, start.item(), attempt)
+    return Visualization(images, tuple(history), reached, start.item(), attempt, axes)
 
 
 def response(
@@ -207,6 +216,7 @@ def response(
     image: Tensor,
     *,
     preprocess: Callable[[Tensor], Tensor] | None = None,
+    others: Sequence[Any] = (),
 ) -> float:
     """Return the objective for an image, to compare a photograph, say, with a found image.
 
@@ -216,10 +226,10 @@ def response(
         image: Values from 0 to 1, (C, H, W), or a batch, (N, C, H, W). A network with 1-D or 3-D
             convolutions takes signals (C, T) or volumes (C, D, H, W), or batches of them.
         preprocess: As for `visualize`.
+        others: As for `visualize`.
 
     Raises:
-        TypeError: If an argument is of the wrong kind, or the model cannot be called with images
-            alone.
+        TypeError: If an argument is of the wrong kind, or the model takes other arguments.
         ValueError: If the image has another shape; if the model has no such layer, channel, class
             or position.
         RuntimeError: If a layer does not run.
@@ -231,25 +241,32 @@ def response(
         >>> response(model, channel("1", 2), found.image) == found.value
         True
     """
-    images = _as_images(image, spatial_axes(model.modules()))
+    images = _as_images(image, _axes(model, None))
     if preprocess is None and isinstance(model, ImageNetwork):
         images = _in_range(images)
     first = next(model.parameters(), torch.empty(0))
     prepare = _default_preprocess(model) if preprocess is None else preprocess
-    refuse_other_inputs(model)
-    with restored(model), torch.no_grad(), tapped(model, objective.taps) as read:
+    check_others(model, others)
+    with restored(model), torch.no_grad(), tapped(model, objective.taps, others) as read:
         model.eval()
         # A copy, since the network may overwrite its input.
         images = images.to(first, copy=True)
         return objective.value(read(prepare(images), images)).item()
 
 
-def _as_images(image: object, spatial: tuple[int, ...] = (2,)) -> Tensor:
+def _axes(model: nn.Module, size: int | Sequence[int] | None) -> int:
+    """Return how many spatial axes the images have: as `size` says, or as the network takes."""
+    if isinstance(size, Sized) and len(size) in _INPUTS:
+        return len(size)
+    known = spatial_axes(model.modules())
+    # A network with convolutions of several kinds most likely takes images.
+    return 2 if 2 in known else known[0]
+
+
+def _as_images(image: object, axes: int) -> Tensor:
     """Return a batch of images; with one or three spatial axes, of signals or volumes."""
     if not isinstance(image, Tensor):
         raise TypeError(f"`image` is a {type(image).__name__}; it must be a torch.Tensor")
-    # A network with convolutions of several kinds most likely takes images.
-    axes = 2 if 2 in spatial else spatial[0]
     if image.ndim - axes not in (1, 2) or 0 in image.shape:
         sides = {1: "T", 2: "H, W", 3: "D, H, W"}[axes]
         raise ValueError(
@@ -271,19 +288,20 @@ def _in_range(image: Tensor) -> Tensor:
 
 
 def _shape(
-    size: int | tuple[int, int] | None,
+    size: int | Sequence[int] | None,
     channels: int | None,
     batch: int | None,
     given: Tensor | None,
-) -> tuple[tuple[int, int], int, int]:
+    axes: int,
+) -> tuple[tuple[int, ...], int, int]:
     """Return the size, the channels and the number of images, which a given image determines."""
     if given is None:
-        shape = as_pair(128 if size is None else size, "size", 1)
+        shape = one_per_axis(128 if size is None else size, "size", 1, axes)
         depth = as_int(3 if channels is None else channels, "channels", 1)
         return shape, depth, as_int(1 if batch is None else batch, "batch", 1)
     number, depth, *sides = given.shape
-    shape = (sides[0], sides[1])
-    if size is not None and as_pair(size, "size", 1) != shape:
+    shape = tuple(sides)
+    if size is not None and one_per_axis(size, "size", 1, axes) != shape:
         raise ValueError(f"`size` ({size}) must be None, or that of `image`, {shape}")
     if channels is not None and as_int(channels, "channels", 1) != depth:
         raise ValueError(f"`channels` ({channels}) must be None, or that of `image`, {depth}")
@@ -292,12 +310,14 @@ def _shape(
     return shape, depth, number if batch is None else batch
 
 
-def _refuse_signals(model: nn.Module) -> None:
-    kinds = {type(one).__name__ for one in model.modules() if isinstance(one, _CONVOLUTIONS)}
-    if kinds and not any(isinstance(one, nn.Conv2d) for one in model.modules()):
+def _check_axes(model: nn.Module, axes: int) -> None:
+    """Refuse images with another number of axes than the network's convolutions have."""
+    known = spatial_axes(model.modules())
+    if axes not in known:
+        takes = " or ".join(_INPUTS[one] for one in known)
         raise ValueError(
-            f"`model` has layers of the kind {kinds.pop()} and none of the kind Conv2d, but the "
-            "images are (N, C, H, W); pass a `preprocess` that makes its input of them"
+            f"`size` makes {_INPUTS[axes]}, but `model` has convolutions for {takes}; give "
+            f"`size` one number per axis, or pass a `preprocess` that makes the model's input"
         )
 
 

@@ -65,14 +65,23 @@ class Inputs:
             ) from None
 
 
-def variants(inputs: Inputs, images: Tensor, image: int) -> Inputs:
-    """Return inputs that are variants (B, C, *spatial) of one image, with its other arguments."""
+def variants(inputs: Inputs, images: Tensor, of: int | Tensor) -> Inputs:
+    """Return inputs with other images (B, C, *spatial), each a variant of one that was given.
+
+    Args:
+        inputs: What was given.
+        images: The variants.
+        of: The number of the image of which all are variants, or that of each, (B,). A variant has
+            the further arguments of its image.
+    """
     rest = []
     for one in inputs.rest:
-        if isinstance(one, Tensor) and one.ndim and len(one) == len(inputs.images):
-            rest.append(one[image : image + 1].expand(len(images), *one.shape[1:]))
-        else:
+        if not (isinstance(one, Tensor) and one.ndim and len(one) == len(inputs.images)):
             rest.append(one)
+        elif isinstance(of, int):
+            rest.append(one[of : of + 1].expand(len(images), *one.shape[1:]))
+        else:
+            rest.append(one[of.to(one.device)])
     return Inputs(images, tuple(rest))
 
 

@@ -228,9 +228,7 @@ class EvidenceMap(ABC):
         forms = {name: [*map(_form, tensors_in(one))] for name, one in outputs.items()}
         if self._checked.outputs.get(images.shape) == forms:
             to_maps = self.to_maps
-            return {
-                name: one if to_maps is None else to_maps(one) for name, one in outputs.items()
-            }
+            return {name: one if to_maps is None else to_maps(one) for name, one in outputs.items()}
         if layouts is None:  # Images of this shape had outputs of other shapes before.
             with observed_layouts(self.model) as layouts:
                 inputs.output(self.model)
