@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ from torch.utils.checkpoint import checkpoint
 
 from cnnref.nn._layouts import Layouts, as_maps, observed_layouts, one_call, places
 from cnnref.nn.gradcam import (
+    EigenCAM,
     GradCAM,
     GradCAMPlusPlus,
+    GuidedGradCAM,
     HiResCAM,
     LayerCAM,
     ScoreCAM,
@@ -407,6 +411,64 @@ def test_a_compiled_network_gives_the_same_maps_under_both_names():
     for name in ("first", "_orig_mod.first"):
         torch.testing.assert_close(GradCAM(compiled, name)(x, 1), expected)
     torch.testing.assert_close(GradCAM(compiled, model.first)(x, 1), expected)
+
+
+def test_names_without_those_of_the_modules_around_a_network():
+    model, x = ChannelsLast().eval(), noise(1, 3, 8, 10)
+    expected = GradCAM(model, "first")(x, 1)
+    parallel = nn.DataParallel(model)
+    both = torch.compile(parallel, backend="eager")
+    for around, names in (
+        (parallel, ("first", "module.first")),
+        (both, ("first", "_orig_mod.module.first")),
+    ):
+        for name in names:
+            torch.testing.assert_close(GradCAM(around, name)(x, 1), expected)
+    # A network's own `module` is a part of the name like any other.
+    own = nn.Sequential(OrderedDict(module=model))
+    with pytest.raises(ValueError, match=r"`layers` \('first'\) must be the name of a layer"):
+        GradCAM(own, "first")
+
+
+class Switched(nn.Module):
+    """Its layer has the output shape (N, 8, 8, 8) in both layouts."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 3, padding=1)
+        self.after = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        return self.after(self.layer(x)).mean((2, 3))
+
+
+class AsChannelsLast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 8)
+
+    def forward(self, x):
+        return self.linear(x.movedim(1, -1))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+@pytest.mark.parametrize("method", [GradCAM, EigenCAM, GuidedGradCAM])
+def test_a_map_object_checks_again_what_has_changed(method):
+    torch.manual_seed(0)
+    model, x = Switched().eval(), noise(2, 3, 8, 8)
+    model.layer = nn.Sequential(model.layer, nn.ReLU())
+    cam = method(model, "layer")
+    for _ in range(2):  # The second call relies on the checks of the first.
+        torch.testing.assert_close(cam(x, 1), method(model, "layer")(x, 1))
+    model.layer[0].stride = 2, 2  # Another shape for the same images.
+    for images in (x, noise(1, 3, 12, 12)):
+        torch.testing.assert_close(cam(images, 1), method(model, "layer")(images, 1))
+    model.layer = nn.Sequential(AsChannelsLast(), nn.ReLU())
+    with pytest.raises(ValueError, match="channels on the last axis"):
+        cam(x, 1)
+    model.layer = torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()))
+    with pytest.raises(TypeError, match="scripted layer"):
+        cam(x, 1)
 
 
 @pytest.mark.parametrize("method", METHODS)

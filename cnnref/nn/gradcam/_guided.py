@@ -137,7 +137,7 @@ class GuidedGradCAM(InputMap):
             )
 
     def _attributions(self, inputs: Inputs, target: Target) -> Tensor:
-        self._cam._checked = self._checked
+        self._cam._check(self._checked.modules)
         (coarse,) = self._cam._signed(inputs, target).values()
         map = upsample(coarse.relu(), inputs.images.shape[2:])
         return wide(_guided_gradients(self.model, inputs, target)) * map[:, None]

@@ -199,10 +199,14 @@ class EvidenceMap(ABC):
             eager(),
             restored(self.model, frozen=True) as modules,
         ):
-            if self._checked.modules != modules:
-                refuse_unheard(self.model, find_layers(self.model, self.names))
-                self._checked = _Checked(modules, spatial_axes(modules))
+            self._check(modules)
             yield as_inputs(inputs, self.model, axes=self._checked.axes)
+
+    def _check(self, modules: list[nn.Module]) -> None:
+        """Check the layers, unless that was done when the network had the same modules."""
+        if self._checked.modules != modules:
+            refuse_unheard(self.model, find_layers(self.model, self.names))
+            self._checked = _Checked(modules, spatial_axes(modules))
 
     def _recorded(self, inputs: Inputs) -> Recorded:
         """Run the network once, without a graph, and record the layers."""
