@@ -100,6 +100,46 @@ def test_ablation_cam_equals_a_loop(layer, batch_size, inplace):
         torch.testing.assert_close(found[image], total, atol=1e-5, rtol=1e-4)
 
 
+class Joined(nn.Module):
+    """What follows the layer uses its output in one of several ways."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.before = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU())
+        self.layer = nn.Conv2d(6, 6, 3, padding=1)
+        self.head = nn.Linear(12 if way == "concatenated" else 6, 4)
+        self.way = way
+
+    def forward(self, x):
+        before = self.before(x)
+        maps = self.layer(before)
+        if self.way == "added":
+            maps = maps + before
+        if self.way == "concatenated":
+            maps = torch.cat([maps, before], dim=1)
+        means = maps.mean((2, 3))
+        if self.way == "counted":  # With more rows than images this is their mean.
+            means = means.view(len(x), -1, 6).mean(dim=1).expand(len(maps), 6)
+        return self.head(means)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 32])
+@pytest.mark.parametrize("way", ["plain", "added", "concatenated", "counted"])
+def test_ablation_cam_runs_what_precedes_the_layer_once_only_if_that_is_right(way, batch_size):
+    torch.manual_seed(0)
+    model, x = Joined(way).eval(), images()
+    sizes = []
+    model.before.register_forward_hook(lambda module, given, output: sizes.append(len(output)))
+    found = AblationCAM(model, "layer", relu=False, batch_size=batch_size).layer_maps(x[:1], 1)
+    expected = AblationCAM(model, "layer", relu=False, batch_size=64).layer_maps(x[:1], 1)
+    torch.testing.assert_close(found["layer"], expected["layer"], rtol=1e-4, atol=1e-6)
+    if batch_size in (2, 4):
+        # The pass that records, that of the whole image, and the first batch; then a row each.
+        after = sizes[3 : sizes.index(6)] if 6 in sizes else sizes[3:]
+        shared = way in ("plain", "added")
+        assert all(size == 1 for size in after) == shared
+
+
 def test_ablation_cam_through_to_maps():
     """The same network, with its channels on the last axis inside."""
 

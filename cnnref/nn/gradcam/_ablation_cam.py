@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from cnnref._checks import as_int
 from cnnref.nn._hooks import Layers, each_tensor, find_layers
 from cnnref.nn._layouts import ToMaps, places
-from cnnref.nn._targets import Target
+from cnnref.nn._targets import Target, scores_of
 from cnnref.nn._tensors import wide
-from cnnref.nn.gradcam._inputs import Inputs, image_scores, image_targets
+from cnnref.nn.gradcam._inputs import Inputs, image_scores, image_targets, variants
 from cnnref.nn.gradcam._maps import EvidenceMap
 
 __all__ = ["AblationCAM"]
@@ -30,7 +30,8 @@ class AblationCAM(EvidenceMap):
 
     where $y_k$ is the score with channel $k$ of the layer set to zero. The paper divides by $y$,
     which is the same where the score is positive and inverts the map where it is negative. A
-    channel of zeros has weight 0. This takes one forward pass per other channel.
+    channel of zeros has weight 0. This takes one forward pass per other channel, of which only the
+    part after the layer runs if the network allows it (the first batch shows whether it does).
 
     Args:
         model: Any network. It is left as it was.
@@ -83,7 +84,7 @@ class AblationCAM(EvidenceMap):
         self,
         inputs: Inputs,
         image: int,
-        ablate: Callable[[Tensor], _Ablation],
+        ablate: Callable[..., _Ablation],
         channels: Tensor,
         target: Target,
     ) -> Tensor:
@@ -91,21 +92,62 @@ class AblationCAM(EvidenceMap):
         picture = inputs.images[image : image + 1]
         alive = channels.flatten(1).abs().amax(dim=1).nonzero()[:, 0]
         weights = torch.zeros(len(channels), dtype=channels.dtype, device=channels.device)
+        if len(alive) == 0:
+            return weights
         whole = image_scores(self.model, inputs, picture, image, target)
-        for picked in torch.split(alive, self.batch_size):
-            copies = picture.expand(len(picked), *picture.shape[1:]).clone()
-            with ablate(picked):
-                scores = image_scores(self.model, inputs, copies, image, target)
-            weights[picked] = (whole - scores).to(weights.dtype)
+        first, *rest = torch.split(alive, self.batch_size)
+        with ablate(first):
+            copies = picture.expand(len(first), *picture.shape[1:])
+            losses = [whole - image_scores(self.model, inputs, copies, image, target)]
+        # What runs before the layer is the same for all channels. Most networks work if it runs for
+        # one image, and the layer's output alone has many rows; compare, then rely on it.
+        one = variants(inputs, picture, image)
+        shared = bool(rest) and self._runs_once(one, ablate, first, target, whole, losses[0])
+        for picked in rest:
+            with ablate(picked, repeat=shared):
+                if shared:
+                    output = one.output(self.model)
+                    scores = wide(scores_of(output, target, len(picked)))
+                else:
+                    copies = picture.expand(len(picked), *picture.shape[1:])
+                    scores = image_scores(self.model, inputs, copies, image, target)
+            losses.append(whole - scores)
+        weights[alive] = torch.cat(losses).to(weights.dtype)
         scale = float(whole.abs())
         return weights / scale if scale > 0 else weights
 
+    def _runs_once(
+        self,
+        one: Inputs,
+        ablate: Callable[..., _Ablation],
+        channels: Tensor,
+        target: Target,
+        whole: Tensor,
+        losses: Tensor,
+    ) -> bool:
+        """Tell whether one image gives the losses of as many copies as there are channels."""
+        try:
+            with ablate(channels, repeat=True):
+                output = one.output(self.model)
+            found = whole - wide(scores_of(output, target, len(channels)))
+        except Exception:  # Some layer needs as many rows as there are images.
+            return False
+        return found.shape == losses.shape and torch.allclose(
+            found, losses, rtol=0, atol=1e-3 * float(losses.abs().amax())
+        )
+
 
 class _Ablation:
-    """Sets one channel of a layer's output to zero in each image of a batch, inside a block."""
+    """Sets one channel of a layer's output to zero in each image of a batch, inside a block.
 
-    def __init__(self, cam: AblationCAM, name: str, call: int, channels: Tensor) -> None:
+    With `repeat` the layer's output is that of one image, and becomes that of a batch of copies.
+    """
+
+    def __init__(
+        self, cam: AblationCAM, name: str, call: int, channels: Tensor, *, repeat: bool = False
+    ) -> None:
         self.cam, self.name, self.call, self.channels = cam, name, call, channels
+        self.repeat = repeat
         self.calls = 0
 
     def __enter__(self) -> None:
@@ -119,11 +161,12 @@ class _Ablation:
         number, self.calls = self.calls, self.calls + 1
         if number != self.call:
             return None
-        rows = torch.arange(len(self.channels), device=self.channels.device)
+        count = len(self.channels)
+        output = each_tensor(output, partial(_copies, count=count if self.repeat else 1))
+        rows = torch.arange(count, device=self.channels.device)
         if self.cam.to_maps is None:
-            changed = output.clone()
-            changed[rows, self.channels] = 0
-            return changed
+            output[rows, self.channels] = 0
+            return output
         # Through `to_maps`, find where in the output the numbers of the channels are.
         zero = places(self.cam.to_maps, output, self.name)[rows, self.channels].flatten()
         start = 0
@@ -137,3 +180,8 @@ class _Ablation:
             return flat.view(tensor.shape)
 
         return each_tensor(output, without)
+
+
+def _copies(tensor: Tensor, count: int) -> Tensor:
+    """Return a tensor with its first axis repeated."""
+    return tensor.repeat(count, *[1] * (tensor.ndim - 1)) if tensor.ndim else tensor.clone()
