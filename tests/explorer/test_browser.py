@@ -21,7 +21,7 @@ from cnnref import worked
 from cnnref.examples import questions_filter, questions_image
 from tests.site.building import ROOT
 from tests.site.keys import keys_of
-from tests.site.looking import Site
+from tests.site.looking import NO_SEARCH, Site
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 INSIDE = Path(__file__).with_name("inside.js")
@@ -40,9 +40,7 @@ def desk(browser: Browser) -> Iterator[BrowserContext]:
         permissions=["clipboard-read", "clipboard-write"],
         reduced_motion="reduce",
     )
-    # At each load the worker of the search reads all pages, half a second of a core, and nothing is
-    # searched for here.
-    context.add_init_script("window.Worker = class extends EventTarget { postMessage() {} }")
+    context.add_init_script(NO_SEARCH)
     yield context
     context.close()
 

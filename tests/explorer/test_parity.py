@@ -431,8 +431,8 @@ def compare_stack(case: Case, answer: Any) -> None:
 @pytest.mark.parametrize(
     ("draw", "compare", "count"),
     [
-        (convolution_case, compare_convolution, 700),
-        (pooling_case, compare_pooling, 700),
+        (convolution_case, compare_convolution, 300),
+        (pooling_case, compare_pooling, 400),
         (stack_case, compare_stack, 500),
     ],
     ids=["convolution", "pooling", "stacks"],

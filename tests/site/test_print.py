@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
-from tests.site.looking import DESK, Site, visit
+from tests.site.looking import DESK, NO_SEARCH, Site, visit
 
 # Every element's colours, those inside the explorer's components included.
 COLORS = """() => {
@@ -30,6 +30,7 @@ COLORS = """() => {
 )
 def test_dark_pages_print_like_light_ones(site: Site, browser: Browser, path: str) -> None:
     context = browser.new_context(viewport=DESK, color_scheme="light")
+    context.add_init_script(NO_SEARCH)
     page = context.new_page()
     visit(page, site.url + path)
     printed = {}

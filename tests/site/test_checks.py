@@ -1,0 +1,50 @@
+"""The checks of pages find the faults they are for, although they take shortcuts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.site.looking import Site, visit
+from tests.site.test_pages import AXE, violations, what_the_keyboard_misses
+
+
+@pytest.fixture(scope="module")
+def page(site: Site, desk: BrowserContext) -> Page:
+    """A small page with formulas and links."""
+    html = {path: (site.folder / path).read_text("utf-8") for path in reversed(site.pages)}
+    path = next(path for path, text in html.items() if "katex-html" in text and "<pre" in text)
+    opened = desk.new_page()
+    visit(opened, site.url + path)
+    opened.add_script_tag(path=AXE)
+    return opened
+
+
+def test_a_pale_letter_of_a_formula_is_found(page: Page) -> None:
+    before = page.locator("article").inner_html()
+    assert list(violations(page, "desk", "every rule", "body")) == []
+    assert page.locator("article").inner_html() == before, "a check leaves the page as it was"
+    letter = page.locator(".katex-html .mord").last
+    letter.evaluate("letter => letter.style.color = '#ddd'")
+    (problem,) = violations(page, "desk", "colors and sizes", "article")
+    assert problem.startswith("desk: color-contrast: ")
+    letter.evaluate("letter => letter.style.removeProperty('color')")
+
+
+FAULTS = {
+    "link => link.tabIndex = -1": r"not reached: <a ",
+    "link => link.style.outline = 'none'": r"focus cannot be seen on <a ",
+}
+
+
+@pytest.mark.parametrize("tab", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_link_without_keyboard_or_focus_is_found(page: Page, fault: str, tab: bool) -> None:
+    assert list(what_the_keyboard_misses(page, "article", tab=tab)) == []
+    link = page.locator("article p > a[href]:visible").last
+    link.evaluate(fault)
+    (problem,) = what_the_keyboard_misses(page, "article", tab=tab)
+    assert re.match(FAULTS[fault], problem)
+    link.evaluate("link => { link.removeAttribute('tabindex'); link.removeAttribute('style'); }")
