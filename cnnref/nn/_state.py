@@ -82,7 +82,7 @@ class _Values:
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         self._groups: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
         for one in tensors:
-            self._groups.setdefault((one.dtype, one.device), []).append(one.detach())
+            self._groups.setdefault((one.dtype, one.device), []).append(one)
         self._values = {kind: _joined(group) for kind, group in self._groups.items()}
 
     def put_back(self) -> None:
@@ -92,19 +92,22 @@ class _Values:
         caller built through the tensor.
         """
         for kind, group in self._groups.items():
-            values = self._values[kind]
-            if torch.equal(_joined(group), values):
-                continue
-            start = 0
-            for one in group:
-                before = values[start : start + one.numel()].view(one.shape)
-                start += one.numel()
-                if not torch.equal(one, before):
-                    one.copy_(before)
+            if not torch.equal(_joined(group), self._values[kind]):
+                self._write(group, self._values[kind])
+
+    @torch.no_grad()
+    def _write(self, group: Sequence[torch.Tensor], values: torch.Tensor) -> None:
+        start = 0
+        for one in group:
+            before = values[start : start + one.numel()].view(one.shape)
+            start += one.numel()
+            if not torch.equal(one, before):
+                one.copy_(before)
 
 
+@torch.no_grad()
 def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    return torch.cat([one.flatten() for one in tensors])
+    return torch.cat([one if one.ndim == 1 else one.flatten() for one in tensors])
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:
