@@ -78,7 +78,7 @@ def im2col_loops(
 ) -> Array:
     r"""Copy every window of an image into a column, written as the definition: one loop per index.
 
-    Same arguments, result and errors as `im2col`; far slower. It is here to be read.
+    Same arguments, result and errors as `im2col`, but far slower: written to be read.
 
     Examples:
         >>> im2col_loops([[[1, 2, 3]]], kernel_size=(1, 2))
@@ -155,7 +155,7 @@ def col2im_loops(
 ) -> Array:
     r"""Put columns back and add up overlaps, written as the definition: one loop per index.
 
-    Same arguments, result and errors as `col2im`; far slower. It is here to be read.
+    Same arguments, result and errors as `col2im`, but far slower: written to be read.
 
     Examples:
         >>> col2im_loops([[1, 2], [2, 3]], input_size=(1, 3), kernel_size=(1, 2))
@@ -243,7 +243,7 @@ def toeplitz_matrix_loops(
 ) -> Array:
     r"""Write a convolution as one matrix, by the definition: one loop per index.
 
-    Same arguments, result and errors as `toeplitz_matrix`; far slower. It is here to be read.
+    Same arguments, result and errors as `toeplitz_matrix`, but far slower: written to be read.
 
     Examples:
         >>> toeplitz_matrix_loops([[[[1, 2]]]], input_size=(1, 3))

@@ -86,7 +86,7 @@ def conv2d_input_grad_loops(
 ) -> Array:
     r"""Pass the output's gradient back to the input: the chain rule, one loop per index.
 
-    Same arguments, result and errors as `conv2d_input_grad`; far slower. It is here to be read.
+    Same arguments, result and errors as `conv2d_input_grad`, but far slower: written to be read.
 
     Examples:
         >>> conv2d_input_grad_loops((1, 1, 3), [[[[1, 2]]]], [[[10, 100]]])
@@ -176,7 +176,7 @@ def conv2d_weight_grad_loops(
 ) -> Array:
     r"""Pass the output's gradient back to the weight: the chain rule, one loop per index.
 
-    Same arguments, result and errors as `conv2d_weight_grad`; far slower. It is here to be read.
+    Same arguments, result and errors as `conv2d_weight_grad`, but far slower: written to be read.
 
     Examples:
         >>> conv2d_weight_grad_loops([[[1, 2, 3]]], (1, 1, 1, 2), [[[10, 100]]])
@@ -269,7 +269,7 @@ def conv2d_weight_grad(
 def conv2d_bias_grad_loops(output_grad: npt.ArrayLike) -> Array:
     r"""Add up the output gradient of each filter, one loop per index.
 
-    Same argument, result and errors as `conv2d_bias_grad`; far slower. It is here to be read.
+    Same argument, result and errors as `conv2d_bias_grad`, but far slower: written to be read.
 
     Examples:
         >>> conv2d_bias_grad_loops([[[1, 2], [3, 4]], [[0, 0], [0, 5]]])

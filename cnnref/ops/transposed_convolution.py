@@ -40,7 +40,7 @@ def conv_transpose2d_loops(
 ) -> Array:
     r"""Stamp the filter, times each input cell, onto the output: one loop per index.
 
-    Same arguments, result and errors as `conv_transpose2d`; far slower. It is here to be read.
+    Same arguments, result and errors as `conv_transpose2d`, but far slower: written to be read.
 
     Examples:
         >>> conv_transpose2d_loops([[[1, 10]]], [[[[1, 2, 3]]]], stride=(1, 2))
