@@ -114,9 +114,15 @@ def _contains(entries: Iterable[str], title: str) -> bool:
 
 
 def _names_author(before: str, entries: Iterable[str]) -> bool:
-    """Tell whether one of an entry's authors, or its title, is in the words before a number."""
-    near = set(_plain(before[-400:]).split())
-    return any(near & set(_plain(entry.partition("](")[0]).split()) - _COMMON for entry in entries)
+    """Tell whether an author of an entry, or its title, is in the words before a number."""
+    near = f" {_plain(before[-400:])} "
+    for entry in entries:
+        authors, _, rest = entry.partition("[")
+        title = _plain(rest.partition("*](")[0].split(":")[0])
+        names = {f" {name} " for name in set(_plain(authors).split()) - _COMMON}
+        if any(name in near for name in [*names, f" {title} "]):
+            return True
+    return False
 
 
 def _plain(text: str) -> str:
