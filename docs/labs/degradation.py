@@ -20,13 +20,13 @@
 # ---
 
 # %% [markdown]
-# # Deeper, and worse at its own lessons
+# # Deeper plain networks train worse
 #
-# More layers can compute more. So a deeper network should fit the images it is trained on at least
-# as well as a shallow one: its extra layers only have to hand on what comes in. Without shortcuts
-# it does not. He and others
+# A deeper network should fit its training images at least as well as a shallower one, because its
+# extra layers only have to pass their input through. Without shortcuts, beyond some depth, it does
+# not. He and others
 # ([arXiv:1512.03385](../reference/bibliography.md#he)) call this *degradation*, and
-# [residual blocks](../topics/residual.md) are their answer. Here is their experiment on a small
+# [residual blocks](../topics/residual.md) are their remedy. Here is their experiment on a small
 # scale.
 #
 # The training takes minutes, so the numbers come from a stored run of `experiments/degradation.py`,
@@ -57,8 +57,7 @@ for name, value in {**settings, **stored.provenance}.items():
 # They are those of the paper for small images, with fewer channels: one 3×3 convolution, then three
 # stages of n blocks of two 3×3 convolutions, then a fully connected layer. That makes
 # 6n + 2 layers with weights. Batch norm follows each convolution. The shortcuts of the residual
-# nets have no weights at all, so plain and residual nets of one depth hold the same numbers of
-# parameters:
+# nets have no weights, so plain and residual nets of the same depth have equally many parameters:
 
 # %%
 for blocks in degradation.BLOCKS:
@@ -70,19 +69,22 @@ for blocks in degradation.BLOCKS:
     )
 
 # %% [markdown]
-# They learn to tell ten kinds of clothes apart
+# They learn to classify ten kinds of clothes
 # ([Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist) by Zalando SE, MIT licence).
 # The images are averaged from 28×28 to 14×14 pixels, which saves time. This is the whole training:
 
 # %%
-print(inspect.getsource(degradation.train_net))
+print(inspect.getsource(degradation.fit))
+steps = settings["epochs"] * settings["images"] // settings["batch"]
+print(f"{steps} steps")
 
 # %% [markdown]
 # ## The training loss
 #
-# Each net was trained with each of the learning rates above. From here on we show the one that gave
-# it the lower training loss in the end, on average over the seeds: no net shall look bad because a
-# rate does not suit it. A number after ± is a standard deviation over the seeds.
+# Each net was trained with each of the learning rates above. From here on we show the rate with the
+# lower final training loss, on average over the seeds, so that no net looks bad because its rate was
+# wrong. With only two rates, the chosen one is always at the edge of what was tried. A number after
+# ± is a standard deviation over the seeds.
 
 
 # %%
@@ -138,7 +140,7 @@ plt.show()
 # Lines are means over the seeds, bands reach from the lowest seed to the highest. Among the plain
 # nets the shallowest ends lowest, and each deeper one ends higher. This is the loss on the images
 # they were trained on, so it is not overfitting: the deep nets fail to fit. Among the residual nets
-# the deeper ones end *lower* than the shallowest: there the extra layers are of use.
+# the deeper ones end *lower* than the shallowest: there the extra layers help.
 
 # %%
 for kind in ("plain", "residual"):
@@ -171,13 +173,13 @@ for name, some in (
 #
 # ## The gradients, before any training
 #
-# Is it that the gradient dies out on its way through so many layers? The paper thinks not: its
-# plain nets have batch norm, and their gradients were found to be of healthy size. We can look.
-# This is the length of the loss's gradient with respect to the weights of each convolution, for the
-# first batch, before any step:
+# Does the gradient vanish on its way through so many layers? The paper thinks not: its plain nets
+# have batch norm, and their gradients had healthy norms. We can check. This is the norm of the
+# loss's gradient with respect to the weights of each convolution, for the first batch, before any
+# step:
 
 # %%
-# alt: Two panels on a logarithmic scale, the length of the gradient over the number of the layer.
+# alt: Two panels on a logarithmic scale, the norm of the gradient over the number of the layer.
 #   Left, plain nets: the shallowest is about flat; the deeper the net, the more its line rises
 #   towards the input, for the deepest by orders of magnitude. Right, residual nets: the lines of
 #   all depths run together, about flat, a little higher near the input.
@@ -194,7 +196,7 @@ for ax, kind in zip(axes, ("plain", "residual"), strict=True):
         )  # fmt: skip
     ax.set(title=kind, xlabel="convolution, from the input")
     ax.grid(alpha=0.3)
-axes[0].set_ylabel("length of the gradient")
+axes[0].set_ylabel("norm of the gradient")
 axes[1].legend(fontsize=10)
 plt.show()
 
@@ -209,15 +211,13 @@ for kind in ("plain", "residual"):
     print(f"{kind:9}", "  ".join(texts))
 
 # %% [markdown]
-# The gradients do not vanish. In the residual nets they are of much the same length everywhere,
+# The gradients do not vanish. In the residual nets they have much the same norm everywhere,
 # whatever the depth. In the deep plain nets they *grow* on the way back from the loss: the deeper
-# the net, the longer the gradient of its first layers, while that of the last ones stays as it was.
-# So the paper is right that they do not die out, and "healthy" is still not the word for nets like
-# these. Yang and others ([arXiv:1902.08129](https://arxiv.org/abs/1902.08129)) derive it: batch
-# norm itself makes the gradient grow exponentially with depth, however the weights are scaled, in
-# nets without shortcuts. Where the first layers would need one learning rate and the last another,
-# no rate suits all. Whether that is the whole reason for the higher loss, this experiment cannot
-# tell.
+# the net, the larger the gradient of its first layers. That of the last ones stays the same.
+# So the paper is right that they do not die out, but "healthy" is not the word for these nets.
+# Yang and others ([arXiv:1902.08129](https://arxiv.org/abs/1902.08129)) derive it: batch norm itself
+# makes the gradient grow exponentially with depth in nets without shortcuts, however the weights
+# are scaled. Whether this causes the higher loss, the experiment cannot tell.
 #
 # ## The same on your machine, now
 #
@@ -237,22 +237,22 @@ for residual in (False, True):
     print(f"{name:8}  first convolution {first[0]:6.2f}, last {first[-1]:5.2f}")
 
 # %% [markdown]
-# The pictures are others and the labels are made up, and we see much the same: it is the network's
-# doing more than the data's.
+# The pictures are different and the labels are made up, and still we see much the same. The network
+# causes it, more than the data.
 #
 # ## What the experiment does not show
 #
-# The nets are narrow, the images few and small, the training short. That a plain net of this depth
-# trains badly here says nothing about how it would do with another way to draw the weights, with
-# more epochs still, or with a warm-up of the learning rate. What it shows is the paper's point:
-# with one and the same recipe depth harms the plain net on the very images it is trained on, and
-# the shortcuts, which cost no parameter, take that harm away.
+# The nets are narrow, the images few and small, and the training short. It does not show how a plain
+# net of this depth would do with other initial weights, with still more epochs, with a warm-up of
+# the learning rate, or at a rate outside the two tried. It shows the paper's point: with the same
+# recipe, depth harms the plain net on its own training images, and shortcuts, which cost no
+# parameters, take that harm away.
 #
 # ## Try
 #
-# - `python -m experiments.degradation` runs everything anew; so does `make labs`, for all the labs.
+# - `python -m experiments.degradation` runs everything again. `make labs` does so for all labs.
 # - Take the batch norm out of the residual nets and look at the gradients again.
-# - Give the blocks `order="pre"`. Does the deepest net learn faster?
+# - Use blocks with `order="pre"`. Does the deepest net learn faster?
 # - Set `zero_init_last=True` in the residual nets: each block starts as an identity. What do the
 #   gradients of the last convolution in each block look like in the first step?
 #
