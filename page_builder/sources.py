@@ -20,7 +20,6 @@ _ENTRY = re.compile(r"^### .*?(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _TITLED = re.compile(r"\[(?!\[)([^\]]*)\]\s*\(https?://([^)\s]+)\)")
 _COMMENT_SIGN = re.compile(r"\n[ ]*#[ ]?")
 _LINK = re.compile(r"\]\(\s*([^)\s]+)\s*\)")
-_DECLARED = re.compile(r'^[# ]*- ".*$', re.MULTILINE)
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*\.\w+)`")
@@ -71,10 +70,9 @@ def wrong_entries(entries: Iterable[str]) -> Iterator[str]:
 
 def wrong_citations(text: str, entries: list[str]) -> Iterator[str]:
     """Yield the citations of a file that fit no entry of the bibliography."""
-    text = _DECLARED.sub("", text)
     text = _COMMENT_SIGN.sub(lambda sign: "\n" + " " * (len(sign[0]) - 1), text)
     titles = {match.end(2): match[1] for match in _TITLED.finditer(text)}
-    titled = " ".join(link for _, link in _TITLED.findall(text))
+    named = " ".join(link for _, link in _TITLED.findall(text))
     for pattern in (_NUMBER, _DOI):
         for match in pattern.finditer(text):
             line, number = text.count("\n", 0, match.start()) + 1, match[1]
@@ -84,7 +82,7 @@ def wrong_citations(text: str, entries: list[str]) -> Iterator[str]:
                 yield f"{line}: {number} is not in the bibliography"
             elif title is not None and "*" in title and not _contains(own, title):
                 yield f"{line}: {number} is cited as {' '.join(title.split())}, which it is not"
-            elif not (title or number in titled or _names_author(text[: match.start()], own)):
+            elif not (title or number in named or _is_named(number, text, own)):
                 yield f"{line}: no author of {number} is named before it"
 
 
@@ -113,9 +111,10 @@ def _contains(entries: Iterable[str], title: str) -> bool:
     return any(words in f" {_plain(entry)} " for entry in entries)
 
 
-def _names_author(before: str, entries: Iterable[str]) -> bool:
-    """Tell whether an author of an entry, or its title, is in the words before a number."""
-    near = f" {_plain(before[-400:])} "
+def _is_named(number: str, text: str, entries: Iterable[str]) -> bool:
+    """Tell whether an author of an entry, or its title, is named before a number anywhere."""
+    places = [match.start() for match in re.finditer(re.escape(number), text)]
+    near = " ".join(f" {_plain(text[max(0, place - 400) : place])} " for place in places)
     for entry in entries:
         authors, _, rest = entry.partition("[")
         title = _plain(rest.partition("*](")[0].split(":")[0])

@@ -80,7 +80,8 @@ def number_word(rng: random.Random) -> Fault:
             phrase = rng.choice(places)
             words = [*_WORD.finditer(phrase[0])]
             old = rng.choice(words)[0] if words else phrase[0].split()[0]
-            new = rng.choice([w for w in ("three", "seven", "twelve") if w != old.lower()])
+            ratio = {"half": "twice", "twice": "half", "a": "three"}.get(old.lower())
+            new = ratio or rng.choice([w for w in ("three", "seven", "twelve") if w != old.lower()])
             changed = _with(text, phrase, phrase[0].replace(old, new, 1))
             return f"{path.name}: {phrase[0]!r}, {old} → {new}", partial(refused, path, changed)
 

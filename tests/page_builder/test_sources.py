@@ -44,7 +44,7 @@ def test_the_repository_has_no_wrong_citation_and_no_broken_link():
         "# - K. He, [*Deep residual\n#   learning*](https://arxiv.org/abs/1512.03385).",
         "See He et al., arXiv:1512.03385, section 4.1.",
         "[*Gradient-based learning*](https://doi.org/10.1109/5.726791), doi:10.1109/5.726791.",
-        'given:\n  - "arXiv:1512.03385"',
+        'given:\n  - "arXiv:1512.03385"\n\n[*Deep residual learning*](https://arxiv.org/abs/1512.03385)',
     ],
 )
 def test_good_citations(text):
