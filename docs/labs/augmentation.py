@@ -1,8 +1,7 @@
 # ---
 # jupyter:
 #   cnnref:
-#     given:
-#       - "fifteen degrees"
+#     given: []
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -16,13 +15,14 @@
 # %% [markdown]
 # # What augmentation is worth
 #
-# The page on [data augmentation](../topics/augmentation.md) says what it does. Here we measure
-# what it does for a small network that has only a few photographs to learn from; then we make the
-# mistake that makes every result look good.
+# The page on [data augmentation](../topics/augmentation.md) explains the operations. Here we measure
+# what they gain for a small network that has only a few images to learn from. Shifts help a lot
+# where objects can be anywhere, and hurt where they never move. On photographs, stronger
+# augmentation gains nothing and can raise the test loss. Then we make the mistake that makes every result look good.
 #
 # The training takes minutes, so its numbers come from a stored run of
-# `experiments/augmentation.py`, which `make labs` repeats. The build refuses them if that script, or
-# any code it uses, has changed since. The draws and the last experiment on this page run at each
+# `experiments/augmentation.py`, which `make labs` repeats. The build refuses them if that script or
+# any code it uses has changed since. The draws and the last experiment on this page run at each
 # build.
 
 # %%
@@ -45,20 +45,20 @@ for name, value in {**settings, **stored.provenance}.items():
 # %% [markdown]
 # ## The recipes
 #
-# A recipe is a function of a batch of images and a generator, nothing more. This is one of them:
+# A recipe is a function of a batch of images and a generator. This is one of them:
 
 # %%
 print(inspect.getsource(RECIPES["moved"]))
 
 # %% [markdown]
-# *Everything* changes colours as well and hides a square. Eight draws of either, from a photograph
-# that comes inside scikit-image ([`chelsea`](https://scikit-image.org/docs/stable/api/skimage.data.html), by Stefan
+# *Everything* also changes colors and hides a square. Here are eight draws of each, from a photograph
+# that comes with scikit-image ([`chelsea`](https://scikit-image.org/docs/stable/api/skimage.data.html), by Stefan
 # van der Walt, CC0):
 
 # %%
-# alt: Two rows of eight small pictures of a cat's face. In the first row it is mirrored, turned a
-#   little, moved and closer or farther away. In the second its colours differ as well, and a grey
-#   square hides another part of each.
+# alt: Two rows of eight small pictures of a cat's face. In the first row it is mirrored, rotated a
+#   little, shifted, and nearer or farther away. In the second row its colors differ too, and a gray
+#   square hides a different part of each.
 photo = torch.from_numpy(data.chelsea()[:, 100:400] / 255).float().permute(2, 0, 1)[None]
 cat = torch.nn.functional.interpolate(photo, (48, 48), mode="bilinear", antialias=True).clamp(0, 1)
 recipes = {name: recipe for name, recipe in RECIPES.items() if recipe is not None}
@@ -75,9 +75,9 @@ plt.show()
 # ## Photographs
 #
 # Animals, fish, monuments and tools: photographs from GCompris, a collection of games for children
-# (licences and authors: see the [lab on small data](small_data.py)). Each seed splits them anew,
-# the *same* split for all recipes; each network takes the same number of steps. The test images
-# are plain.
+# (the [lab on small data](small_data.py) names licenses and authors). Each seed is another split,
+# the *same* one for all recipes, and each network takes the same number of steps. The test images
+# are not changed.
 
 
 # %%
@@ -122,6 +122,15 @@ def show_differences(rows, key="test_accuracy"):
 show_table(stored.data["recipes"])
 print()
 show_differences(stored.data["recipes"])
+groups = by_recipe(stored.data["recipes"])
+for name in ("moved", "everything"):
+    pairs = zip(groups[name], groups["none"], strict=True)
+    rises = [a["test_loss"] - b["test_loss"] for a, b in pairs]
+    error = statistics.stdev(rises) / len(rises) ** 0.5
+    print(
+        f"{name:12} {statistics.mean(rises):+5.2f} test loss, standard error {error:.2f}, "
+        f"higher on {sum(rise > 0 for rise in rises)} of {len(rises)} splits"
+    )
 
 # %%
 # alt: Two panels with one dot for each split and a bar for the mean of each recipe. Above, accuracy
@@ -147,21 +156,21 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# Neither recipe raises the accuracy on new photographs, nor does either lower the loss. The changes
-# in accuracy are within about two of their standard errors, so chance alone could make them: a
-# test has few photographs, and each is worth more than a point. Even with copies that never come
-# twice the network learns nearly every training image by heart.
+# Neither recipe raises the accuracy on new photographs. The changes in accuracy are within about two
+# standard errors, so they can be chance: a test has few photographs, and each is worth more than a
+# point. *Moved* raises the test loss on nearly every split, by several standard errors. Although no copy comes twice, the network still fits nearly every
+# training photograph, so augmentation does not prevent memorization here.
 #
-# Two guesses why, which we have not tested. This network averages its last maps over all places,
-# so an object that has moved is nothing new to it. And much can be told from colours and textures,
-# which the recipes hardly change. The next set is chosen so that the place matters.
+# We have two guesses why, and have tested neither. This network averages its last maps over all
+# places, so an object that has moved is nothing new to it. And colors and textures reveal much,
+# which the recipes hardly change. In the next data set the place matters.
 #
 # ## Clothes
 #
-# Fashion-MNIST: grey pictures of clothes, a few of each kind to learn from, many to test on. They are
-# laid on a black canvas, once in its *middle*, once *anywhere*, in training and test alike. The
-# network's last layer weighs each place of the map on its own, so it has to learn that a shoe is a
-# shoe wherever it lies. The recipe shifts each picture as far as clothes can lie from the middle.
+# Fashion-MNIST has gray pictures of clothes. We train on a few of each kind and test on many, on a
+# black canvas: once in its *middle*, once *anywhere*, in training and test alike. The
+# network's last layer has a weight for each place of the map, so it has to learn that a shoe is a
+# shoe wherever it is. The recipe shifts each picture as far as clothes can be from the middle.
 
 # %%
 for where in ("middle", "anywhere"):
@@ -172,18 +181,18 @@ for where in ("middle", "anywhere"):
     print()
 
 # %% [markdown]
-# Where clothes lie anywhere, the shifts are worth a great deal: the few training pictures show each
-# garment at one place, the shifted copies at many, and the test asks for all of them. Where
-# clothes always lie in the middle, the same shifts cost accuracy: the network spends its effort on
-# places that never come.
+# Where clothes can be anywhere, the shifts help a great deal: the few training pictures show each
+# garment in one place, the shifted copies in many, and the test has all of them. Where
+# clothes are always in the middle, the same shifts cost accuracy: the network prepares for places
+# that never occur.
 #
-# In both cases it learns less by heart: its accuracy on the training pictures falls. Less overfitting
-# is no better test by itself. The copies must look like what the network will meet.
+# In both cases the accuracy on the training pictures falls, so the network overfits less. That
+# alone does not make the test better. The copies must look like what the network will meet.
 #
 # ## Tested on changed images
 #
-# The same networks, with the test images sent through the recipe as well. That is a mistake: it
-# measures how well the network does on images that nobody will show it.
+# These are the same networks, but the test images go through the recipe too. That is a mistake: it
+# measures how well the network does on images that it will never meet.
 
 # %%
 for images, rows in (("photographs", stored.data["recipes"]), ("clothes", stored.data["clothes"])):
@@ -200,10 +209,9 @@ for images, rows in (("photographs", stored.data["recipes"]), ("clothes", stored
 # %% [markdown]
 # ## The leak
 #
-# Now the worst mistake: make the copies first, then split. Copies of one photograph land on both
-# sides. Each network below reports its score on its test part, and is then shown photographs that
-# were kept aside from the start and are new to it. The score that is *reported* should be the one
-# on *new* photographs.
+# Now the worst mistake: make the copies first, then split. Copies of one photograph end up on both
+# sides. Each network below reports its score on its test part. Then it classifies photographs that
+# were set aside from the start. The *reported* score should be the one on *new* photographs.
 
 
 # %%
@@ -248,18 +256,18 @@ axes[1].legend(fontsize=11)
 plt.show()
 
 # %% [markdown]
-# With true labels, copies made before the split report far more than new photographs bear out.
-# With shuffled labels nothing is left to learn, and new photographs are recognised no better than
-# by guessing (dotted line). The report still says that most are right: the network has learned the
-# photographs by heart, and the test asks for copies of them.
+# With true labels, copies made before the split report far more than new photographs confirm.
+# With shuffled labels there is nothing to learn, and new photographs are classified no better than
+# by guessing (dotted line). The report still says that most are right: the network has memorized the
+# photographs, and the test asks for copies of them.
 #
-# With the split first, what is reported and what is true agree, but for the wide spread of a test on
-# so few photographs.
+# With the split first, the reported score and the true one agree, apart from the wide spread of a test
+# on so few photographs.
 #
 # ## The leak, live
 #
-# You need no photographs to see it. Here are pictures of soft noise, with labels thrown by a coin.
-# The network of the experiment is trained in a few seconds.
+# You need no photographs to see it. These are pictures of smooth noise whose labels are coin tosses.
+# The network of the experiment trains in a few seconds.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -284,6 +292,6 @@ print(f"reported: {reported:.0%}, on new noise: {tested(net, fresh, coins)[0]:.0
 #
 # - Run `python -m experiments.augmentation` with other recipes: flips alone, or `mixup`. Does more
 #   always help?
-# - Give every class more photographs to learn from. What becomes of the difference?
-# - Turn by up to half a turn instead of fifteen degrees. Which class suffers?
+# - Give every class more photographs to learn from. What happens to the difference?
+# - Rotate by up to half a turn. Which class suffers?
 # - Use your own photographs: `experiments.data.image_folder` loads a folder of class folders.
