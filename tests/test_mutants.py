@@ -8,6 +8,7 @@ import textwrap
 import pytest
 from coverage import CoverageData
 
+from tests.helpers.repository import ROOT
 from tools.mutants import __main__ as mutants
 from tools.mutants.mutations import mutants_of, mutated
 from tools.mutants.running import Suite
@@ -83,6 +84,10 @@ def test_an_equivalent_mutant_is_known_until_its_code_changes(root, tmp_path, mo
     assert mutants.read_equivalent(found) == {found[4].key: "an example"}
     with pytest.raises(SystemExit, match=r"no such mutant any more.*if x < low"):
         mutants.read_equivalent(found[:4])
+
+
+def test_every_equivalent_mutant_of_the_package_is_a_mutant():
+    assert mutants.read_equivalent(mutants.all_mutants(ROOT))
 
 
 def test_tests_that_execute_the_statement_come_first(root):

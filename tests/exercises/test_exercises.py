@@ -65,7 +65,7 @@ def test_a_seed_draws_the_same_exercise_again(name):
     first = [exercises.draw(name, seed).to_markdown() for seed in SEEDS]
     assert first == [exercises.draw(name, seed).to_markdown() for seed in SEEDS]
     if exercises.draw(name).task != "explain":
-        assert len(set(first)) > 2, "every seed draws the same numbers"
+        assert len(set(first)) > 1, "every seed draws the same numbers"
 
 
 @each_kind

@@ -9,12 +9,9 @@ import pytest
 import torch
 
 from cnnref import exercises
+from tests.helpers.questions import integers, matrices
 
 SEEDS = range(40)
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 def rows_of_output(n, k, p):
@@ -40,10 +37,7 @@ def test_same(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_corner(seed):
     drawn = exercises.draw("padding.corner", seed)
-    x, w = (
-        torch.tensor([integers(row) for row in body.split(r"\\")])[None, None]
-        for body in re.findall(r"begin{pmatrix}(.*?)\\end", drawn.question)
-    )
+    x, w = (torch.tensor(one)[None, None] for one in matrices(drawn.question))
     assert drawn.answer.value == torch.nn.functional.conv2d(x, w, padding=1)[0, 0, -1, 0].item()
 
 
