@@ -231,9 +231,23 @@ def receptive_field(rng: np.random.Generator) -> Setting:
     for name, attribute in names.items():
         symbols[name] = getattr(before, attribute)[0]
         symbols[f"{name}'"] = getattr(after, attribute)[0]
+    dense = cnnref.receptive_field([layers[0], networks.Conv(1, k, s, p)])[-1]
     return Setting(
-        symbols, {"grown": (after.size[0] - before.size[0]) / 2, "centre": before.start[0]}
+        symbols,
+        {
+            "grown": (after.size[0] - before.size[0]) / before.jump[0],
+            "grown if dense": dense.size[0] - before.size[0],
+            "centre": before.start[0],
+        },
     )
+
+
+def stack(rng: np.random.Generator) -> Setting:
+    n = int(rng.integers(2, 6))
+    k, d, s = (rng.integers(1, 4, n + 1) for _ in range(3))  # of layers 1 to n
+    layers = [networks.Conv(1, *(int(v[i]) for v in (k, s)), 0, int(d[i])) for i in range(1, n + 1)]
+    r = cnnref.receptive_field(layers)[-1].size[0]
+    return Setting({"n": n, "k": k, "d": d, "s": s, "r": r})
 
 
 def resolution_and_channels(rng: np.random.Generator) -> Setting:
@@ -288,7 +302,7 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
     "output_shape": (output_shape,),
     "padding": (padding,),
     "pooling": (pooling,),
-    "receptive_field": (receptive_field,),
+    "receptive_field": (receptive_field, stack),
     "resolution_and_channels": (resolution_and_channels,),
     "transposed_convolution": (transposed_convolution,),
     "why_pool": (why_pool,),
@@ -368,7 +382,7 @@ def test_a_changed_formula_is_refused(page: str, old: str, new: str) -> None:
         (r"\left\lfloor \frac{n + 2p - 3}{s} \right\rfloor + 1", 4),
         (r"-n^2 \cdot 2 / p", -98),
         (r"\sum_{i, j} a_{i,j - 1}\, i", 2),
-        (r"\sum_{i = 0}^{1} a[i, 1]", 5),
+        (r"\sum_{i = 0}^{1} a[i, 1] \prod_{j = 1}^{i} 2", 8),
         (r"\max(n,\, a_{1,\,1}) - \max_{i} a_{i, 0}", 5),
         (r"\tfrac12 \sqrt{9} + \binom{4}{2} + f(n) + |{-p}|", 16.5),
     ],

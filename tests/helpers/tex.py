@@ -1,7 +1,7 @@
 r"""Evaluate the formulas of a page, so that they can be compared with what the code computes.
 
-A symbol is a number, an array (read with its indices, zero outside) or a function. `\sum` and
-`\max` run over the ranges that the caller gives for their indices.
+A symbol is a number, an array (read with its indices, zero outside) or a function. `\sum`, `\prod`
+and `\max` run over the ranges that the caller gives for their indices.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class _Reader:
         self._tokens = [match["text"] or match["other"] for match in found] + [""]
         self._place = 0
         self._symbols, self._ranges, self._where = symbols, ranges, where
+        self._indices = set(ranges)
 
     @property
     def next(self) -> str:
@@ -170,7 +171,7 @@ class _Reader:
         if token in _FUNCTIONS:
             argument = self._power()
             return lambda env: _FUNCTIONS[token](argument(env))
-        if token in (r"\sum", r"\max"):
+        if token in (r"\sum", r"\prod", r"\max"):
             return self._over(token)
         return self._symbol(token)
 
@@ -205,6 +206,7 @@ class _Reader:
         if braces:
             self._take("}")
         last = self._group() if self._takes("^") else None
+        self._indices.update(names)
         body = self._term()
 
         def over(env: Mapping[str, Any]) -> float:
@@ -214,7 +216,7 @@ class _Reader:
                 spans = [self._ranges[name] for name in names]
             inner = (env | dict(zip(names, at, strict=True)) for at in itertools.product(*spans))
             values = [body(one) for one in inner if self._where(one)]
-            return max(values) if kind == r"\max" else math.fsum(values)
+            return {r"\max": max, r"\prod": math.prod}.get(kind, math.fsum)(values)
 
         if first is None and (missing := set(names) - self._ranges.keys()):
             raise UnreadableError(f"nothing says what {missing} run over")
@@ -240,7 +242,7 @@ class _Reader:
         if callable(self._symbols.get(name)) and self._takes("("):
             arguments = self._list(")")
             return lambda env: env[name](*(argument(env) for argument in arguments))
-        if name not in self._symbols and name not in self._ranges:
+        if name not in self._symbols and name not in self._indices:
             raise UnreadableError(f"{name!r} has no value")
 
         def look_up(env: Mapping[str, Any]) -> Any:
