@@ -1,9 +1,9 @@
 // What the tests of test_browser.py ask of a page, inside the page.
 window.inside = {
   // The violations axe finds in the explorers, one line per element. The tests of all pages look at the rest.
-  async axe(tags) {
+  async axe(rulesOrTags) {
     const result = await axe.run("cnnref-convolution, cnnref-pooling, cnnref-shapes", {
-      runOnly: { type: "tag", values: tags },
+      runOnly: rulesOrTags,
       resultTypes: ["violations"],
     });
     return result.violations.flatMap(({ id, nodes }) =>

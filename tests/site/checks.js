@@ -43,7 +43,7 @@ window.checks = {
   // outcome depends on the palette and the width.
   async axe(tags, rules, part) {
     const depending = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"];
-    const restore = this.simplifyFormulas();
+    const restore = this.simplify();
     const result = await axe.run(part === "body" ? document : part, {
       runOnly: rules === "every rule" ? { type: "tag", values: tags } : { type: "rule", values: depending },
       resultTypes: ["violations"],
@@ -54,36 +54,47 @@ window.checks = {
     );
   },
 
-  // KaTeX writes a hundred elements for a small formula. Axe spends most of its time on them, and judges no color of a
-  // single letter. Leave two narrow letters of each color, background and size in a formula of the same size, and the text
-  // of its MathML. Return what puts the rest back.
-  simplifyFormulas() {
-    const changes = [...document.querySelectorAll(".katex-html, .katex-mathml math")].map((formula) => {
-      const { width, height } = formula.getBoundingClientRect();
-      const styles = new Set();
-      for (const letter of formula.matches("math") ? [] : formula.querySelectorAll("span")) {
-        if (![...letter.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) continue;
-        const { color, fontSize, fontWeight, opacity } = getComputedStyle(letter);
-        const background = letter.closest("[style*=background]")?.style.background ?? "";
-        styles.add(`color: ${color}; font: ${fontWeight} ${fontSize} serif; opacity: ${opacity}; background: ${background};
-          letter-spacing: -0.15em`);
+  // KaTeX writes a hundred elements for a small formula, and Pygments one for each word of code. Axe spends most of its
+  // time on them, and judges no color of a single letter. Leave two narrow letters of each color, background and size in
+  // a formula or a block of code of the same size, and the text of MathML. Return what puts the rest back.
+  simplify() {
+    const backgrounds = new Map();
+    const background = (element, block) => {
+      if (!backgrounds.has(element)) {
+        const { backgroundColor } = getComputedStyle(element);
+        const none = backgroundColor === "rgba(0, 0, 0, 0)" && element !== block;
+        backgrounds.set(element, none ? background(element.parentElement, block) : backgroundColor);
       }
-      return { formula, styles, width: Math.max(width, formula.scrollWidth), height, children: [...formula.childNodes] };
+      return backgrounds.get(element);
+    };
+    const blocks = document.querySelectorAll(".katex-html, .katex-mathml math, pre > code:not(:has(a, button))");
+    const changes = [...blocks].map((block) => {
+      const { width, height } = block.getBoundingClientRect();
+      const styles = new Set();
+      for (const part of block.matches("math") ? [] : [block, ...block.querySelectorAll("*")]) {
+        if (![...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) continue;
+        const { color, fontSize, fontWeight, opacity } = getComputedStyle(part);
+        styles.add(`color: ${color}; background: ${background(part, block)}; opacity: ${opacity};
+          font: ${fontWeight} ${fontSize} serif; letter-spacing: -0.15em`);
+      }
+      const size = `display: inline-block; width: ${Math.max(width, block.scrollWidth)}px; height: ${height}px`;
+      return { block, styles, size, style: block.getAttribute("style"), children: [...block.childNodes] };
     });
-    for (const { formula, styles, width, height } of changes) {
-      if (formula.matches("math")) {
-        formula.replaceChildren(formula.textContent);
+    for (const { block, styles, size } of changes) {
+      if (block.matches("math")) {
+        block.replaceChildren(block.textContent);
         continue;
       }
-      formula.setAttribute("style", `display: inline-block; width: ${width}px; height: ${height}px`);
-      formula.replaceChildren(
+      block.setAttribute("style", size);
+      block.replaceChildren(
         ...[...styles].map((style) => Object.assign(document.createElement("span"), { style, textContent: "ii" })),
       );
     }
     return () => {
-      for (const { formula, children } of changes) {
-        formula.replaceChildren(...children);
-        formula.removeAttribute("style");
+      for (const { block, style, children } of changes) {
+        block.replaceChildren(...children);
+        if (style === null) block.removeAttribute("style");
+        else block.setAttribute("style", style);
       }
     };
   },
