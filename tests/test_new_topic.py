@@ -16,8 +16,8 @@ from tools.topic import BLANK, Topic
 from tools.topic.__main__ import write_skeleton
 
 FILLINGS = Path(__file__).parent / "flip.txt"
-COPIED = ["cnnref", "docs", "experiments", "page_builder", "tests", "tools"]
-COPIED += ["CHANGELOG.md", "CONTRIBUTING.md", "mkdocs.yml", "pyproject.toml"]
+COPIED = [".github", "cnnref", "docs", "experiments", "page_builder", "tests", "tools"]
+COPIED += ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mkdocs.yml", "pyproject.toml"]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_skeleton_is_refused_until_it_is_filled_in(copy):
     (count,) = re.findall(r"(\d+) places to fill in:", printed)[:1]
     assert int(count) > 40
     topic = Topic("flip", "ops", "flip")
-    files = [*topic.parts, *topic.derivation]
+    files = [*topic.parts, *topic.derivation, *topic.exercises]
     for name in files:
         assert re.search(rf"{name}:\d+: {BLANK}: ", printed), f"{name} is not named: {printed}"
 
@@ -126,13 +126,14 @@ def test_a_topic_that_cannot_be_is_refused_before_anything_is_written(
         (
             Topic("asymmetric", "ops", "padding"),
             ["docs/topics/asymmetric.md", "cnnref/figures/asymmetric.py",
-             "tests/figures/test_asymmetric.py", "mkdocs.yml"],
+             "tests/figures/test_asymmetric.py", "cnnref/exercises/asymmetric.py",
+             "tests/exercises/test_asymmetric.py", "mkdocs.yml"],
         ),
         (
             Topic("pruning", "nn", "pruning"),
             ["docs/topics/pruning.md", "cnnref/figures/pruning.py", "tests/figures/test_pruning.py",
              "cnnref/nn/pruning.py", "tests/nn/test_pruning.py", "docs/reference/pruning.md",
-             "mkdocs.yml"],
+             "cnnref/exercises/pruning.py", "tests/exercises/test_pruning.py", "mkdocs.yml"],
         ),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ class Topic:
     """One topic: the stem of its page, and the module of `cnnref` that the page is about.
 
     Attributes:
-        stem: The name of its page, its figures and their tests.
+        stem: The name of its page, its figures, its exercises and their tests.
         layer: The package of the module, one of `LAYERS`.
         module: The name of the module: the stem, unless several pages share the module.
     """
@@ -68,16 +68,27 @@ class Topic:
             f"tests/worked/test_{self.module}.py": "test_worked.py",
         }
 
+    @property
+    def exercises(self) -> dict[str, str]:
+        """The files with its exercises, which a new topic has and some older ones lack."""
+        return {
+            f"cnnref/exercises/{self.stem}.py": "exercises.py",
+            f"tests/exercises/test_{self.stem}.py": "test_exercises.py",
+        }
+
     def missing(self, root: Path) -> list[str]:
-        """Return the parts that do not exist. A module may be a package, a derivation absent."""
-        module, test = self.derivation
-        wanted = [*self.parts, *([test] if _exists(root / module) else [])]
-        return [path for path in wanted if not _exists(root / path)]
+        """Return the parts that do not exist. A module may be a package.
+
+        A derivation and exercises may be absent, but not their tests without them.
+        """
+        optional = [self.derivation, self.exercises]
+        tests = [test for module, test in optional if _exists(root / module)]
+        return [path for path in [*self.parts, *tests] if not _exists(root / path)]
 
     def blanks(self, root: Path) -> list[str]:
         """Return what is still to be filled in, as ``path:line: what``."""
         found = []
-        for name in self.parts | self.derivation:
+        for name in self.parts | self.derivation | self.exercises:
             path = root / name
             lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
             found += [

@@ -41,7 +41,11 @@ def write_skeleton(root: Path, topic: Topic, title: str, question: str = "") -> 
         raise TopicError(f"`STEM` ({topic.stem}) is the stem of a topic already: choose another")
     if not title:
         raise TopicError("`TITLE` is empty: give the title that the navigation shows")
-    parts, missing = topic.parts, topic.missing(root)
+    parts = topic.parts | topic.exercises
+    missing = topic.missing(root)
+    missing += [
+        name for name in topic.exercises if name not in missing and not (root / name).exists()
+    ]
     new_module = f"cnnref/{topic.layer}/{topic.module}.py" in missing
     if new_module and topic.layer == "networks":
         raise TopicError(f"`NETWORKS` ({topic.module}) must be a module of cnnref.networks")
