@@ -20,9 +20,12 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 _NAME = "cnnref-forked"
-# Not the package itself, which may be edited while the site is served, and not matplotlib, which
-# reads its back end from the environment when it is imported.
-_IMPORTED = ["ipykernel.kernelapp", "nbclient", "numpy", "scipy.ndimage", "skimage.data", "torch"]
+# Not the package itself, which may be edited while the site is served. PyTorch imports its compiler
+# when an optimizer is first used. Here, matplotlib may complain that it makes its list of fonts.
+_IMPORTED = [
+    *("ipykernel.kernelapp", "nbclient", "numpy", "scipy.ndimage", "skimage.data"),
+    *("matplotlib.pyplot", "torch", "torch._dynamo"),
+]
 
 
 def context() -> BaseContext:
@@ -81,6 +84,7 @@ class _AsPopen:
 
 
 def _be_kernel(options: list[str], env: Mapping[str, str], folder: str) -> None:
+    import matplotlib
     import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
@@ -88,6 +92,8 @@ def _be_kernel(options: list[str], env: Mapping[str, str], folder: str) -> None:
     np.random.seed()  # noqa: NPY002
     os.environ.clear()
     os.environ.update(env)
+    # It was read from the environment when matplotlib was imported.
+    matplotlib.rcParams["backend"] = env["MPLBACKEND"]
     os.chdir(folder)
     # The kernel ends together with the process that it was forked from.
     launch_new_instance([*options, f"--IPKernelApp.parent_handle={os.getppid()}"])

@@ -35,6 +35,7 @@ from page_builder.values import strip_sentinels
 log = logging.getLogger("mkdocs.page_builder")
 
 _FEW = 3
+_DAYS_KEPT = 14
 
 
 class PageBuilder:
@@ -55,6 +56,9 @@ class PageBuilder:
         self.serving = command == "serve"
         # One thread per process, because the build has several processes.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("MPLBACKEND", "Agg")
+        # Neither the settings of a user nor the list of fonts of another environment.
+        os.environ.setdefault("MPLCONFIGDIR", str(ROOT / ".cache" / "matplotlib"))
 
     def on_config(self, config: MkDocsConfig) -> None:
         """Start a build with the files as they are now."""
@@ -181,6 +185,7 @@ class PageBuilder:
         """End the processes of this build; check its links, unless a writer waits for it."""
         self._end()
         if not self.serving:
+            self.site.store.prune(_DAYS_KEPT)
             for problem in links.broken(Path(config.site_dir), config.site_url or "/"):
                 log.warning(problem)
 

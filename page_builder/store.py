@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,8 @@ class Store:
     """A folder of entries, each a file or a folder that is made once.
 
     The digest of an entry's content is kept next to it. An entry that does not match its digest,
-    because a build was killed or the disk was full, is made again.
+    because a build was killed or the disk was full, is made again. The date of the digest's file is
+    that of the last use.
 
     Args:
         folder: Where the entries are. It is created with the first of them.
@@ -28,10 +31,12 @@ class Store:
         """Return the path of an entry, or None if there is none or it is damaged."""
         path = self._folder / name
         try:
-            intact = _sum_of(path).read_text() == _digest(path)
+            if _sum_of(path).read_text() != _digest(path):
+                return None
+            os.utime(_sum_of(path))
         except (OSError, ValueError):
-            intact = False
-        return path if intact else None
+            return None
+        return path
 
     def path(self, name: str, make: Callable[[Path], None]) -> Path:
         """Return the path of an entry, making it first if it is missing.
@@ -56,6 +61,18 @@ class Store:
                 made.replace(path)
                 _sum_of(made).replace(_sum_of(path))
         return path
+
+    def prune(self, days: float) -> None:
+        """Remove the entries that no build has used for some days."""
+        limit = time.time() - days * 24 * 60 * 60
+        for sum_file in list(self._folder.rglob("*.sha256")):
+            if sum_file.stat().st_mtime < limit:
+                path = sum_file.with_name(sum_file.name.removesuffix(".sha256"))
+                sum_file.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
     def text(self, name: str, compute: Callable[[], str]) -> str:
         """Return a text, computing it first if it is not in the store."""
@@ -85,4 +102,5 @@ def _sum_of(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    return files_digest(path.rglob("*") if path.is_dir() else [path])
+    files = path.rglob("*") if path.is_dir() else [path]
+    return files_digest(file for file in files if not file.is_dir())

@@ -11,10 +11,13 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.site.building import ADDRESS, built_site
+from tests.site.building import ADDRESS, ROOT, built_site
 from tests.site.looking import Site
 from tests.site.watched import Launch
 from tools.browser import FLAGS, find_chromium, serve
+
+# As in the build of the site: neither the settings of a user nor the fonts of another environment.
+os.environ.setdefault("MPLCONFIGDIR", str(ROOT / ".cache" / "matplotlib"))
 
 # So that a bare assert in a helper says what differs, like one in a test.
 pytest.register_assert_rewrite("tests.helpers")

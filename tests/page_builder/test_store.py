@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from page_builder.store import Store
+
+DAY = 24 * 60 * 60
 
 
 def test_a_text_is_computed_once(tmp_path: Path) -> None:
@@ -35,6 +39,20 @@ def test_nothing_is_kept_of_what_fails(tmp_path: Path) -> None:
     assert not list((tmp_path / "kind").iterdir())
 
 
+def test_what_no_build_has_used_for_long_is_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in ("used.txt", "unused.txt"):
+        store.text(f"kind/{name}", lambda: "text")
+    store.path("kind/unused", lambda folder: (folder / "deep").mkdir(parents=True))
+    (tmp_path / "kind" / "other.txt").write_text("not an entry")
+    for path in (tmp_path / "kind").iterdir():
+        os.utime(path, (time.time() - 15 * DAY,) * 2)
+    assert Store(tmp_path).find("kind/used.txt") is not None
+    Store(tmp_path).prune(days=14)
+    left = {path.name for path in (tmp_path / "kind").iterdir()}
+    assert left == {"used.txt", "used.txt.sha256", "other.txt"}
+
+
 @pytest.mark.parametrize("damage", ["", "mo", "more and more"])
 def test_a_damaged_text_is_computed_again(tmp_path: Path, damage: str) -> None:
     Store(tmp_path).text("kind/name.txt", lambda: "more")
@@ -50,6 +68,7 @@ def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str) -> None:
         folder.mkdir()
         (folder / "a").write_text("1")
         (folder / "b").write_text("2")
+        (folder / "deep").mkdir()
 
     folder = Store(tmp_path).path("kind/name", make)
     if damage == "emptied":
@@ -60,7 +79,8 @@ def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str) -> None:
         (folder / "c").write_text("3")
     assert Store(tmp_path).find("kind/name") is None
     Store(tmp_path).path("kind/name", make)
-    assert {file.name: file.read_text() for file in folder.iterdir()} == {"a": "1", "b": "2"}
+    assert (folder / "deep").is_dir()
+    assert {file.name: file.read_text() for file in folder.glob("?")} == {"a": "1", "b": "2"}
 
 
 def test_an_entry_without_its_digest_is_made_again(tmp_path: Path) -> None:

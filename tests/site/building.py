@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock
 
 from page_builder.digests import text_digest, versions
+from page_builder.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".cache" / "cnnref" / "tested_site"
@@ -33,32 +32,27 @@ def built_site() -> Path:
     Raises:
         AssertionError: The build fails or warns. The message is what it printed.
     """
-    folder = KEPT / _digest()
+    store, name = Store(KEPT), _digest()
     KEPT.mkdir(parents=True, exist_ok=True)
     with FileLock(KEPT / "lock"):
-        if not folder.is_dir():
-            for old in KEPT.iterdir():
-                if old.is_dir():
-                    shutil.rmtree(old)
-            _build(folder)
-    return folder
+        if store.find(name) is None:
+            store.prune(days=0)
+        return store.path(name, _build)
 
 
 def _build(folder: Path) -> None:
-    """Build into a folder that exists only if the build succeeded without a warning."""
-    with tempfile.TemporaryDirectory(dir=KEPT) as unfinished:
-        # No --quiet: it would drop the warnings before strict mode counts them.
-        done = subprocess.run(
-            [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", f"{unfinished}/site"],
-            cwd=ROOT,
-            env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": ADDRESS},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == 0, f"the site does not build:\n{done.stdout}\n{done.stderr}"
-        Path(unfinished, "site").rename(folder)
+    """Build into a folder."""
+    # No --quiet: it would drop the warnings before strict mode counts them.
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "CNNREF_SITE_URL": ADDRESS},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"the site does not build:\n{done.stdout}\n{done.stderr}"
 
 
 def _digest() -> str:
