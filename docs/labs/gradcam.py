@@ -23,7 +23,7 @@
 #
 # The page on [Grad-CAM](../topics/gradcam.md) derives the map. Here it is put to use: two classes
 # in one photograph, a wrong answer with a sensible map, the same map from early and late layers,
-# and the whole family side by side, each measured for whether it can be believed.
+# the whole family side by side, and tests of whether to believe a map.
 #
 # The photographs come inside scikit-image, which lists
 # [their licences](https://scikit-image.org/docs/stable/api/skimage.data.html): the photographer by
@@ -219,77 +219,55 @@ plt.show()
 
 # %% [markdown]
 # With a quarter of the pixels put in, Grad-CAM's first, the network is surer of a tripod than with
-# all of them, perhaps since what speaks for other classes is not there yet. But one photograph
-# proves nothing. These are the areas of all methods on both networks, means over
-# five photographs, each map for the network's own top class. *Random* and *middle* (a blob in the
-# middle of the image) know nothing of the network. *Drop* is the share of the probability lost when
-# the map is used as a mask. Small deletion, large insertion and small drop are good. Score-CAM runs
-# the network once a channel, so it was left out on Lite0, which has more than a thousand.
+# all of them, perhaps because evidence for other classes is not there yet. But one photograph
+# proves nothing. Here are the mean areas of several maps on all stored photographs, each map for the
+# network's own top class, and on small networks with a flattening head, trained on pictures of clothes. *Random* and *middle* (a
+# blob in the middle of the image) know nothing of the network. *Drop* is the share of the probability lost when
+# the map is used as a mask. Small deletion, large insertion and small drop are good.
 
 # %%
 stored = read("gradcam")
 for name, value in stored.provenance.items():
     print(f"{name:9} {value}")
+ways = ("deletion", "insertion", "drop")
 table = {}
 for run in stored.data["runs"]:
-    numbers = [run[key] for key in ("deletion", "insertion", "drop", "seconds")]
-    table.setdefault((run["network"], run["method"]), []).append(numbers)
+    table.setdefault((run["network"], run["method"]), []).append([run[way] for way in ways])
+for seed in stored.data["clothes"]:
+    for method, measured in seed["methods"].items():
+        table.setdefault(("clothes, flattening head", method), []).extend(
+            zip(*(measured[way] for way in ways), strict=True)
+        )
 table = {key: np.array(rows) for key, rows in table.items()}
 networks = list(dict.fromkeys(network for network, _ in table))
-lines = []
 for network in networks:
-    lines.append(f"\n{network:18} deletion insertion  drop  seconds a map")
-    for method in (one for one in stored.data["methods"] if (network, one) in table):
-        deletion, insertion, drop, seconds = table[network, method].mean(axis=0)
-        lines.append(f"{method:18} {deletion:8.2f} {insertion:9.2f} {drop:5.2f} {seconds:8.2f}")
-print("\n".join(lines))
-
-# %%
-# alt: For each network a plot of insertion over deletion, one point for each method with bars for its
-#   standard error. On both the family of Grad-CAM lies close together and well above random in
-#   insertion, with the blob in the middle just below it. Gradient times input and the guided map lie
-#   low, near random in insertion, and furthest to the left in deletion. The bars are long.
-figure, axes = plt.subplots(1, 2, figsize=(6.8, 4.4), layout="constrained", sharey=True)
-markers = dict(zip(stored.data["methods"], "osD^vPX*+", strict=True))
-colours = plt.colormaps["viridis"](np.linspace(0, 0.9, len(markers)))
-for ax, network in zip(axes, networks, strict=True):
-    for (method, marker), colour in zip(markers.items(), colours, strict=True):
-        if (network, method) not in table:
-            continue
+    print(f"\n{network:28} images deletion insertion  drop")
+    for method in (one for one in stored.data["settings"]["methods"] if (network, one) in table):
         rows = table[network, method]
-        ax.errorbar(
-            rows[:, 0].mean(), rows[:, 1].mean(), xerr=rows[:, 0].std() / len(rows) ** 0.5,
-            yerr=rows[:, 1].std() / len(rows) ** 0.5, marker=marker, color=colour, markersize=8,
-            linestyle="none", elinewidth=0.8, label=method,
-        )
-    ax.set(title=network, xlabel="deletion (small is good)")
-    ax.grid(alpha=0.3)
-axes[0].set_ylabel("insertion (large is good)")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=10)
-plt.show()
-
-# %%
-for network in networks:
-    for way, column, sign in (("deletion", 0, -1), ("insertion", 1, 1)):
-        gains = {
-            method: sign * (table[network, method] - table[network, "random"])[:, column]
-            for method in stored.data["methods"][:7]
-            if (network, method) in table
-        }
-        wins = ", ".join(f"{method} {int((gain > 0).sum())}" for method, gain in gains.items())
-        print(f"{network}, {way}, better than random on so many of five photographs:\n  {wins}")
+        deletion, insertion, drop = rows.mean(axis=0)
+        print(f"{method:28} {len(rows):6} {deletion:8.2f} {insertion:9.2f} {drop:5.2f}")
 
 # %% [markdown]
-# Insertion tells the family of Grad-CAM from noise, on every photograph and both networks. Deletion
-# does not. On Lite0 the random map beats Grad-CAM on most photographs, yet its mean is the worst,
-# because on one of them (the photographer) the network takes random holes well: the number mixes
-# the map with how the network takes holes. Deletion's best marks go to the two fine maps, which
-# insertion finds far below the family: perhaps because they sprinkle holes, as noise does. The drop
-# depends on how much a map covers: on SqueezeNet the blob loses less than Grad-CAM. And by insertion
-# the blob is a strong competitor, since the middle is where photographers put things.
-#
-# Within the family the error bars (standard errors over five photographs) are wider than the
-# differences. No ranking can be read off here.
+# All maps see the same images, so compare in pairs: the difference on each image, its mean, and the
+# standard error of that mean (with n − 1). Positive means that the first map is better.
+
+# %%
+for network in networks:
+    for first, second in (("Grad-CAM", "random"), ("HiResCAM", "Grad-CAM"), ("LayerCAM", "Grad-CAM")):
+        if (network, first) not in table or (network, second) not in table:
+            continue
+        words = []
+        for column, sign in ((0, -1), (1, 1)):
+            gain = sign * (table[network, first] - table[network, second])[:, column]
+            words.append(f"{ways[column]} {gain.mean():+.2f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.2f}")
+        print(f"{network:28} {first} − {second}: " + ", ".join(words))
+
+# %% [markdown]
+# Insertion tells Grad-CAM from noise at the last layer of both networks. Deletion does not: its errors are
+# as large as the differences, since it mixes the map with how the network takes holes. At the last layer the
+# members of the family cannot be told apart. At an earlier layer, and before a flattening head,
+# HiResCAM is clearly better than Grad-CAM: the mean over space loses where the evidence is. The page
+# [can a map be trusted?](../topics/map_faithfulness.md) discusses this.
 #
 # ## Does the map depend on the network?
 #
@@ -371,7 +349,7 @@ print(versions + "\n".join(lines))
 # Without in-place ReLUs all agree. With them, two of the libraries keep a layer's output without a
 # copy, and the ReLU behind it writes over what they kept: the map of a convolution or a batch norm is
 # wrong, with nothing to be seen of it. At the ReLU itself all are right. With such a library, ask
-# for the block that the ReLU ends; in a residual network one ReLU runs several times in a block, so
+# for the block that the ReLU ends. In a residual network one ReLU runs several times in a block, so
 # that asking for the ReLU mixes its runs up.
 #
 # The other methods of the family, each compared with every library that has it. A number is the

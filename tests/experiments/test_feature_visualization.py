@@ -48,7 +48,9 @@ def test_an_even_image_responds_alike_wherever_it_is_moved():
 def row(monkeypatch):
     monkeypatch.setattr(experiment, "SIZE", 32)
     monkeypatch.setattr(experiment, "STEPS", 3)
-    return experiment.climb_row(squeezenet(), "fire2", list(range(8)), "fourier")
+    numbers = list(range(8))
+    row = experiment.climb_row(squeezenet(), "fire2", numbers, "fourier", seed=0)
+    return {"layer": "fire2", "kind": "fourier", "numbers": numbers, **row}
 
 
 def stored_in(folder, row, monkeypatch):
@@ -78,3 +80,19 @@ def test_another_file_is_refused(row, tmp_path, monkeypatch):
     path.unlink()
     with pytest.raises(StaleResultsError, match="missing"):
         experiment.pictures(stored, "fire2", "fourier")
+
+
+def test_the_four_kinds_are_two_by_two():
+    kinds = experiment.KINDS.values()
+    found = {(one["parametrization"], one["priors"] == experiment.USUAL_PRIORS) for one in kinds}
+    assert len(found) == len(experiment.KINDS) == 4
+    assert not any(
+        one["priors"].moved(x := torch.rand(1, 3, 8, 8), torch.Generator()) is not x
+        for one in kinds
+        if one["priors"] != experiment.USUAL_PRIORS
+    )
+
+
+def test_another_seed_climbs_to_another_image(row):
+    other = experiment.climb_row(squeezenet(), "fire2", list(range(8)), "fourier", seed=1)
+    assert other["sheet"] != row["sheet"]
