@@ -27,11 +27,12 @@
 # # Edge filters on a photograph
 #
 # A convolution layer learns its filters. Here we choose them by hand, run them over a real
-# photograph with [`cnnref.conv2d`](../reference/convolution.md#cnnref.conv2d), and look at what
-# comes out. Then PyTorch and SciPy compute the same.
+# photograph with [`cnnref.conv2d`](../reference/convolution.md#cnnref.conv2d), and look at the
+# responses. Then PyTorch and SciPy compute the same. Why networks convolve at all is on the
+# page [convolution](../topics/convolution.md#why).
 #
-# The photograph comes inside scikit-image, so nothing is downloaded. It is by Lav Varshney, who
-# gave it to the public (CC0), as scikit-image states under
+# The photograph is part of scikit-image, so nothing is downloaded. It is by Lav Varshney, who
+# released it to the public domain (CC0), as scikit-image states under
 # [`skimage.data.camera`](https://scikit-image.org/docs/stable/api/skimage.data.html#skimage.data.camera).
 
 # %%
@@ -48,12 +49,12 @@ plt.rcParams.update(
 # %% [markdown]
 # ## The photograph
 #
-# The file holds whole numbers of eight bits. We make floats between 0 and 1 of them first: in
-# eight bits the sums below would not fit, and they have no negative numbers.
+# The file contains unsigned integers of eight bits. We first turn them into floats between 0 and 1,
+# because eight bits are too few for the sums below and have no negative numbers.
 #
-# We divide by 256, not by the largest value an eight-bit number can take. Then every pixel is a
-# whole number of small binary steps, and so is every response we take here: no response is rounded,
-# and "equal" can mean equal to the last bit. (The magnitude, a root, is rounded.)
+# We divide by 256, not by the largest value of an eight-bit number. Then every pixel, and every
+# response below, is a whole number of small binary steps. No response is rounded, so "equal" can
+# mean equal to the last bit. (The magnitude is a root, and is rounded.)
 
 # %%
 photo = data.camera()[40:296, 170:426] / 256
@@ -65,7 +66,7 @@ print(f"mean {photo.mean():.3f}")
 
 # %%
 # alt: A grey photograph of a dark-haired man, seen from the side, who looks through a film
-#   camera on a tripod. Behind him a bright sky, low buildings with a dome, and a lawn.
+#   camera on a tripod. Behind him are a bright sky, low buildings with a dome, and a lawn.
 figure, axes = plt.subplots(figsize=(4, 4), layout="constrained")
 axes.imshow(photo, cmap="gray", vmin=0, vmax=1)
 axes.set_axis_off()
@@ -74,15 +75,15 @@ plt.show()
 # %% [markdown]
 # ## Four filters, one call
 #
-# - **Sobel x** takes what is right of a pixel minus what is left of it: it answers to changes
-#   from left to right, so to *vertical* edges.
-# - **Sobel y** takes what is below minus what is above: *horizontal* edges.
+# - **Sobel x** subtracts what is left of a pixel from what is right of it. It responds to changes
+#   from left to right, and therefore to *vertical* edges.
+# - **Sobel y** subtracts what is above from what is below, and responds to *horizontal* edges.
 # - **Laplacian** compares a pixel with its four neighbours.
 # - **Gaussian** is a weighted mean of the neighbourhood: it blurs.
 #
-# The four filters are stacked into one array, shape (filters, channels, height, width). One call
-# slides all of them; each filter makes one channel of the output. That is all a layer's *filter
-# bank* is.
+# The four filters are stacked into one array of shape (filters, channels, height, width). One call
+# slides all of them over the photograph, and each filter makes one channel of the output. A layer's
+# *filter bank* is no more than that.
 
 # %%
 sobel_x = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=float)
@@ -104,15 +105,15 @@ for name, weights, response in zip(names, bank, responses, strict=True):
     )
 
 # %% [markdown]
-# The output is two pixels smaller each way: the 3×3 filters have no place on the border pixels
-# (see [padding](../topics/padding.md)). Look at the sums of the weights. Where the weights sum to
-# zero, an even surface gives zero, whatever its brightness: the filter sees *change* only. The
-# Gaussian's weights are positive and sum to one, so its response is again a picture in the same
-# range.
+# The output is two pixels smaller in each direction, because the 3×3 filters cannot be centred on
+# the border pixels (see [padding](../topics/padding.md)). Look at the sums of the weights. If the
+# weights sum to zero, an even surface gives zero, whatever its brightness: the filter responds only
+# to *change*. The Gaussian's weights are positive and sum to one, so its response is again a
+# picture in the same range.
 #
-# The first three responses have a sign, so they need a map with a middle: almost black is zero,
-# blue is negative, red is positive, and both get brighter with strength. What lies beyond the
-# ends of a colour bar has the colour of its end.
+# The first three responses have a sign, so they need a colour map with a middle: zero is almost
+# black, negative is blue, positive is red, and both get brighter with strength. Values beyond the
+# ends of a colour bar have the colour of its end.
 
 
 # %%
@@ -137,23 +138,23 @@ def show(pictures, titles, limits, cmaps):
 
 
 # %%
-# alt: The responses of Sobel x and Sobel y side by side. In Sobel x the upright lines
-#   shine, such as the tripod's leg, blue on one side and red on the other. In Sobel y the
-#   level lines do, such as the top of the head and of the camera. Even surfaces are almost
-#   black.
+# alt: The responses of Sobel x and Sobel y side by side. In Sobel x the vertical lines are
+#   bright, such as the tripod's leg, blue on one side and red on the other. In Sobel y the
+#   horizontal lines are, such as the top of the head and of the camera. Even surfaces are
+#   almost black.
 show(responses[:2], names[:2], [(-2, 2)] * 2, ["berlin"] * 2)
 
 # %%
-# alt: On the left the response of the Laplacian, thin blue and red double lines along every
-#   edge, of any direction. On the right the photograph after the Gaussian, slightly softer.
+# alt: On the left, the response of the Laplacian: thin double lines, blue and red, along every
+#   edge in any direction. On the right, the photograph after the Gaussian, slightly softer.
 show(responses[2:], names[2:], [(-0.6, 0.6), (0, 1)], ["berlin", "gray"])
 
 # %% [markdown]
 # ## Why a response has a sign
 #
-# A strip that goes from dark to bright and back shows it. Sobel x is positive where it gets
-# brighter to the right, negative where it gets darker. The Laplacian answers twice at each edge:
-# positive on the dark side, negative on the bright side, and the edge lies where the sign
+# A strip that goes from dark to bright and back shows why. Sobel x is positive where the strip gets
+# brighter to the right, and negative where it gets darker. The Laplacian responds twice at each
+# edge: positively on the dark side and negatively on the bright side. The edge is where the sign
 # changes.
 
 # %%
@@ -164,8 +165,9 @@ print("Sobel x  ", one_row[0, 0].astype(int))
 print("Laplacian", one_row[1, 0].astype(int))
 
 # %% [markdown]
-# And in the photograph, the windows with the strongest responses of Sobel x (rows and columns
-# counted from 0). Check the sum by hand: right column minus left column, the middle row twice.
+# These are the windows of the photograph with the strongest responses of Sobel x (rows and columns
+# counted from 0). Check the sum by hand: right column minus left column, with the middle row
+# counted twice.
 
 # %%
 for word, find in [("positive", np.argmax), ("negative", np.argmin)]:
@@ -178,19 +180,19 @@ for word, find in [("positive", np.argmax), ("negative", np.argmin)]:
     print(window.round(3), end="\n\n")
 
 # %% [markdown]
-# A picture that shows the absolute value, or one that clips the negative half to black, throws
-# away which side is the bright one. A ReLU after a layer does just that clipping; a network that
-# needs both signs needs a second filter for the other one.
+# A picture of the absolute value, or one that clips negative numbers to black, no longer shows
+# which side is the bright one. A ReLU after a layer clips in exactly this way. A network that needs
+# both signs needs a second filter for the other one.
 #
 # ## The strength of an edge, whatever its direction
 #
-# Sobel x and Sobel y together estimate the gradient, up to a constant factor: an arrow that points
+# Up to a constant factor, Sobel x and Sobel y together estimate the gradient: an arrow that points
 # to the brighter side. Its length is
 #
 # $$\sqrt{g_x^2 + g_y^2}$$
 #
-# This has no sign and no direction, and it is not a convolution: no filter gives it, since the
-# root of a sum of squares is not a weighted sum of pixels.
+# The length has no sign and no direction. It is not a convolution either: the root of a sum of
+# squares is not a weighted sum of pixels, so no filter computes it.
 
 # %%
 gx, gy = responses[:2]
@@ -202,8 +204,8 @@ print(f"pixels with a magnitude above a half: {strong.mean():.1%}")
 print(f"of these, Sobel x alone is above a half in {seen[strong].mean():.1%}")
 
 # %%
-# alt: On the left the absolute value of Sobel x: upright lines on black, level ones
-#   missing. On the right the magnitude: the outlines of the head, the camera, the tripod
+# alt: On the left, the absolute value of Sobel x: vertical lines on black, horizontal ones
+#   missing. On the right, the magnitude: the outlines of the head, the camera, the tripod
 #   and the buildings are closed.
 show(
     [np.abs(gx), magnitude],
@@ -213,11 +215,11 @@ show(
 )
 
 # %% [markdown]
-# ## A false edge round the frame
+# ## A false edge around the frame
 #
-# With padding the output keeps the size of the photograph. But what stands in the padding is part
-# of what the filter sees. Zeros are black: along a bright sky they make a strong edge that is not
-# in the scene. Padding with the *reflected* picture makes none.
+# With padding, the output keeps the size of the photograph. But the filter sees the padding too.
+# Zeros are black, so along a bright sky they make a strong edge that is not in the scene. Padding
+# with the *reflected* picture makes none.
 
 # %%
 sobel = np.stack([sobel_x, sobel_y])[:, None]
@@ -243,13 +245,13 @@ print(
 # %%
 # alt: The upper right quarter of the magnitude, enlarged, padded in two ways. With zeros a
 #   bright line runs along the top and the right of the frame, as bright as the brightest
-#   outlines of the scene. With reflect that line is gone, and all else is the same.
+#   outlines of the scene. With reflect that line is gone, and everything else is the same.
 corners = [strength[:128, -128:] for strength in kept.values()]
 show(corners, list(kept), [(0, 2)] * 2, ["inferno"] * 2)
 
 # %% [markdown]
-# Reflecting has its own effect: it mirrors at the border pixel, so left and right of it stand
-# equal numbers, and the difference *across* the border is exactly zero there.
+# Reflecting has an effect of its own. It mirrors the picture at the border pixel, so the numbers on
+# both sides of that pixel are equal, and the difference *across* the border is exactly zero.
 
 # %%
 mirrored = cnnref.conv2d(cnnref.pad2d(photo[None], 1, mode="reflect"), sobel)
@@ -259,11 +261,11 @@ print("Sobel y, first row, largest:   ", np.abs(mirrored[1, 0]).max())
 # %% [markdown]
 # ## Dilation and stride
 #
-# [Dilation](../topics/dilation.md) spreads the filter's cells. Sobel x with dilation 4 compares
-# pixels that are further apart. Each edge comes out as a broader band, and the mean strength
-# grows, since brightness changes more over a longer way. Without padding, each side of the output
-# loses as many pixels as the filter reaches beyond its centre. The number of weights stays the
-# same.
+# [Dilation](../topics/dilation.md) spreads the filter's cells apart. Sobel x with dilation 4
+# compares pixels that are further apart. Each edge becomes a broader band, and the mean strength
+# grows, because brightness changes more over a longer distance. Without padding, each side of the
+# output loses as many pixels as the filter reaches beyond its centre. The number of weights stays
+# the same.
 
 # %%
 edge = sobel_x[None, None]
@@ -287,8 +289,8 @@ show(
 )
 
 # %% [markdown]
-# [Stride](../topics/output_shape.md) takes fewer places. With stride 2 the response is half as
-# high and half as wide, and it is nothing new: it is every second row and column of the dense
+# A [stride](../topics/output_shape.md) visits fewer positions. With stride 2 the response is half
+# as high and half as wide. It contains nothing new: it is every second row and column of the dense
 # response.
 
 # %%
@@ -304,8 +306,8 @@ print(
 # %% [markdown]
 # ## The same through PyTorch
 #
-# The whole bank, with padding, stride and dilation. Since nothing is rounded, the results are not
-# merely close.
+# Here is the whole bank, with padding, stride and dilation. Nothing is rounded, so the results are
+# equal, not merely close.
 
 # %%
 import torch
@@ -322,10 +324,10 @@ print("equal:", np.array_equal(ours, theirs))
 # %% [markdown]
 # ## SciPy, and the flip
 #
-# `scipy.signal.correlate2d` is what a layer computes. `scipy.signal.convolve2d` turns the filter
-# by half a turn first. Sobel's filters turned by half a turn are their own negatives, so every
-# sign changes: bright-to-dark is taken for dark-to-bright. The Laplacian and the Gaussian look
-# the same after half a turn, and hide the slip.
+# On one channel, `scipy.signal.correlate2d` computes what a layer computes.
+# `scipy.signal.convolve2d` first turns the filter by half a turn. Sobel's filters become their own
+# negatives, so every sign changes, and bright-to-dark is taken for dark-to-bright. The Laplacian
+# and the Gaussian look the same after half a turn, and hide the mistake.
 
 # %%
 from scipy.signal import convolve2d, correlate2d
@@ -346,13 +348,13 @@ for name, weights, response in zip(names, bank[:, 0], responses, strict=True):
 # %% [markdown]
 # ## Try
 #
-# - Blur before you look for edges: give the Gaussian's response to Sobel. Which edges go, and
-#   what happens to the lawn? Blur three times in a row and compare again.
+# - Blur before you look for edges: apply Sobel to the response of the Gaussian. Which edges
+#   disappear, and what happens to the lawn? Blur three times in a row and compare again.
 # - Pad with `mode="replicate"` instead of `"reflect"` and print the difference across the border
-#   again. Why is it not zero any more?
-# - Take `data.coffee()`, which has three channels, and write the filter that turns it grey and
-#   finds its edges in one step.
+#   again. Why is it no longer zero?
+# - Take `data.coffee()`, which has three channels, and write one filter that turns it grey and
+#   finds its edges in a single step.
 #
-# Sources: the operator is I. Sobel's and G. Feldman's; see the
-# [bibliography](../reference/bibliography.md#sobel). The
-# [conventions](../reference/conventions.md) say how axes, sides and signs are counted here.
+# Sources: the operator is by I. Sobel and G. Feldman; see the
+# [bibliography](../reference/bibliography.md#sobel). The page of
+# [conventions](../reference/conventions.md) says how this site counts axes, sides and signs.
