@@ -1,10 +1,11 @@
-"""With a few photographs per class, train your own network or start from a pre-trained one?
+"""With few images per class, train your own network or start from a pre-trained one?
 
-Five ways to classify photographs of animals, fish, monuments and tools, each on the same random
-splits: from their mean color; by a small network trained from scratch; by a linear head on the
-frozen features of EfficientNet-Lite0; and by fine-tuning its top, or all of it, after that head.
-Then two of these ways where the pictures are unlike those that Lite0 has seen: patches of three
-textures, and small grey pictures of clothes.
+Ways to classify photographs of animals, fish, monuments and tools, each on the same random splits:
+from their mean color; by a small network trained from scratch; by a linear head on the frozen
+features of EfficientNet-Lite0; and by fine-tuning its top or all of it, from a random head or from
+that trained head. Then the same ways where the pictures are unlike those that Lite0 has seen: small
+grey pictures of clothes. The augmentation is the same in every way, and settings are chosen on
+images that never test.
 
     python -m experiments.small_data
 """
@@ -12,219 +13,293 @@ textures, and small grey pictures of clothes.
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnnref.nn.augmentation import color_jitter, crop, flip
-from cnnref.nn.pretrained import ImageNetwork, efficientnet_lite0
-from cnnref.nn.transfer import accuracy, fine_tune, replace_head
+from cnnref.nn.transfer import accuracy
+from experiments import fine_tuning
 from experiments.data import ImageSet, credits_of, fashion_mnist, image_folder, photographs
-from experiments.results import Parts, write
+from experiments.fine_tuning import (
+    BATCH,
+    CHOICE_SEEDS,
+    DEPTHS,
+    DIVISORS,
+    Examples,
+    Row,
+    augmented,
+    best_rate,
+    measure,
+    split,
+    train_on,
+    with_new_head,
+)
+from experiments.results import Parts, read, write
 
-SEEDS, OTHER_SEEDS = range(5), range(4)  # for the photographs; for textures and clothes
-COUNTS = (2, 5, 10)  # photographs per class to learn from
-TEST, CHECK = 12, 2  # photographs per class to test on, and to monitor training
-SIDE, SCRATCH_SIDE = 160, 64  # the image sizes of Lite0 and of the small network
-BATCH = 16
-STEPS = {"head": 100, "base": 30, "scratch": 300}
-HEAD_RATE, SCRATCH_RATE = 3e-3, 3e-3
-# What is fine-tuned after the head: how many children of `features`, and at which learning rate.
-FINE_TUNED = {"top": (4, 1e-4), "all": (18, 1e-4)}
-FINE_TUNED_FAST = {"top, fast": (4, 1e-3), "all, fast": (18, 1e-3)}
+SEEDS, COUNTS = fine_tuning.SEEDS, (2, 5, 10)  # splits, and photographs per class
+SIDE = fine_tuning.SIDE
+HEAD_STEPS, BASE_STEPS, SCRATCH_STEPS = 36, 24, 200
+SCRATCH_RATES = (1e-3, 3e-3, 1e-2)
 
-TEXTURES, TEXTURE_SIDE = ("brick", "grass", "gravel"), 64
-TEXTURE_COUNTS, TEXTURE_TEST = (1, 5), 100
-CLOTHES_COUNTS, CLOTHES_TEST, CLOTHES_SIDE = (2, 10, 100), 1000, 96
+CLOTHES_SEEDS, CLOTHES_COUNTS = range(5), (10, 100)
+CLOTHES_CHECK, CLOTHES_TEST = 500, 1000  # images in total
+CLOTHES_HEAD_EPOCHS, CLOTHES_SCRATCH_EPOCHS = 2, 15  # at least
 
-Examples = tuple[Tensor, Tensor]
-Rows = list[dict[str, Any]]
+WAYS = tuple(product(("random", "trained"), DEPTHS))
+Chosen = dict[tuple[str, str], int]
 
 
 def main() -> None:
-    """Run every split and store the accuracies."""
-    torch.set_num_threads(2)
+    """Choose the settings, run every split, and store the accuracies."""
+    torch.set_num_threads(1)
     parts = Parts(__file__)
-    folder = photographs()
-    large, small = image_folder(folder, SIDE), image_folder(folder, SCRATCH_SIDE)
-    clothes = fashion_mnist("train"), fashion_mnist("test")
-    rows: dict[str, Rows] = {"photographs": [], "textures": [], "clothes": []}
+    photos = image_folder(photographs(), SIDE)
+    images, labels = photos.images.float() / 255, photos.labels
+    factorial = read("fine_tuning").data
+    rate = factorial["settings"]["head_rate"]
+
+    scratch = []
+    for one, seed in product(SCRATCH_RATES, CHOICE_SEEDS[:2]):
+        name = f"photographs, scratch at {one}, seed {seed}"
+        scratch.append(parts.run(name, try_scratch, images, labels, one, seed))
+    divisors = chosen_divisors(factorial["rows"])
+    rows = [
+        {"seed": row["seed"], "count": max(COUNTS), "way": name_of(row["order"], row["depth"])}
+        | {"accuracy": row["accuracy"], "loss": row["loss"]}
+        for row in factorial["rows"]
+        if row["depth"] == "head" or is_chosen(row, divisors)
+    ]
     for seed, count in product(SEEDS, COUNTS):
-        key = f"photographs, seed {seed}, {count} a class"
-        rows["photographs"] += parts.run(key, on_photographs, large, small, seed, count)
-    for seed in OTHER_SEEDS:
-        rows["textures"] += parts.run(f"textures, seed {seed}", on_textures, seed)
-    for seed in OTHER_SEEDS:
-        rows["clothes"] += parts.run(f"clothes, seed {seed}", on_clothes, *clothes, seed)
-    credits = credits_of(large.files)
+        name = f"photographs, seed {seed}, {count} per class"
+        found = parts.run(
+            name, on_photographs, images, labels, seed, count, rate, best_rate(scratch), divisors
+        )
+        rows += [{"seed": seed, "count": count, **row} for row in found]
+
+    clothes = [fashion_mnist(part) for part in ("train", "test")]
+    trials = [
+        parts.run(f"clothes, seed {seed}", try_on_clothes, clothes[0], rate, seed)
+        for seed in CHOICE_SEEDS[:1]
+    ]
+    own = chosen_divisors(trials[0]["tuned"])
+    own_scratch = best_rate(trials[0]["scratch"])
+    other_rows = []
+    for count, seed in product(CLOTHES_COUNTS, CLOTHES_SEEDS):
+        name = f"clothes, seed {seed}, {count} per class"
+        found = parts.run(name, on_clothes, *clothes, seed, count, rate, own_scratch, own)
+        other_rows += [{"seed": seed, "count": count, **row} for row in found]
+
+    credits = credits_of(photos.files)
     results = {
         "settings": {
-            "classes": dict(zip(large.names, large.labels.bincount().tolist(), strict=True)),
-            "test": TEST, "side": SIDE, "scratch_side": SCRATCH_SIDE, "steps": STEPS,
-            "fine_tuned": {**FINE_TUNED, **FINE_TUNED_FAST},
-            "seeds": len(SEEDS), "other_seeds": len(OTHER_SEEDS),
+            "classes": dict(zip(photos.names, labels.bincount().tolist(), strict=True)),
+            "test": fine_tuning.TEST, "check": fine_tuning.CHECK, "side": SIDE,
+            "head_rate": rate, "steps": [HEAD_STEPS, BASE_STEPS, SCRATCH_STEPS],
+            "scratch_rate": best_rate(scratch), "clothes_scratch_rate": own_scratch,
+            "divisors": {name_of(*way): divisors[way] for way in WAYS},
+            "clothes_divisors": {name_of(*way): own[way] for way in WAYS},
+            "clothes_check": CLOTHES_CHECK, "clothes_test": CLOTHES_TEST,
         },
-        **rows,
-        "sheet": contact_sheet(large),
+        "choices": {"photographs": scratch, "clothes": trials},
+        "photographs": rows,
+        "clothes": other_rows,
+        "sheet": contact_sheet(photos),
         "credits": {name: credit._asdict() for name, credit in credits.items()},
     }  # fmt: skip
     write("small_data", __file__, results, seconds=parts.seconds)
 
 
-def on_photographs(large: ImageSet, small: ImageSet, seed: int, count: int) -> Rows:
-    """Return the accuracy of each way on one split, with `count` photographs per class."""
-    model = efficientnet_lite0()
-    inputs = model.normalize(large.images.float())
-    features = features_of(model, inputs)
-    train, check, test = split(large.labels, [max(COUNTS), CHECK, TEST], seed)
-    few = first_of_each(train, count, max(COUNTS))
-
-    def examples(of: Tensor, places: list[int]) -> Examples:
-        return of[places], large.labels[places]
-
-    def parts(of: Tensor) -> tuple[Examples, Examples, Examples]:
-        return examples(of, few), examples(of, check), examples(of, test)
-
-    colors = small.images.float().mean(dim=(2, 3))
-    colors = (colors - colors[few].mean(dim=0)) / colors[few].std(dim=0)
-    head, frozen = head_on(*parts(features), seed=seed)
-    found = {
-        "colors": head_on(*parts(colors), seed=seed, rate=0.1)[1],
-        "scratch": from_scratch(examples(small.images, few), examples(small.images, test), seed),
-        "frozen": frozen,
-    }
-    ways = FINE_TUNED | (FINE_TUNED_FAST if count == max(COUNTS) else {})
-    for way, (top, rate) in ways.items():
-        tuned = efficientnet_lite0()
-        replace_head(tuned, len(large.names))
-        # `fine_tune` would train the head first. Here it was trained once, for all the ways.
-        tuned.classifier.load_state_dict(head.state_dict())
-        fine_tune(
-            tuned, examples(inputs, few), examples(inputs, check), head_epochs=0,
-            top_epochs=passes("base", len(few)), top=top, head_rate=rate, base_rate=rate,
-            batch_size=BATCH, seed=seed, progress=False,
-        )  # fmt: skip
-        found[way] = accuracy(tuned, *examples(inputs, test))
-    return [row(seed, count, way, value) for way, value in found.items()]
+def name_of(order: str, depth: str) -> str:
+    """Return the name of a way to use the pre-trained network."""
+    return "frozen" if depth == "head" else f"{depth}, {order} head"
 
 
-def on_textures(seed: int, counts: Sequence[int] = TEXTURE_COUNTS) -> Rows:
-    """Compare a head on frozen features with training from scratch, on patches of textures."""
-    train, test = texture_patches(seed, max(counts), TEXTURE_TEST)
-    return contest(train, test, counts, seed, side=TEXTURE_SIDE)
+def chosen_divisors(rows: list[Row]) -> Chosen:
+    """Return for each order and depth the divisor with the lowest loss on what chooses settings."""
+    found: Chosen = {}
+    for order, depth in WAYS:
+        of_way = [
+            row for row in rows if (row["order"], row["depth"]) == (order, depth) and usual(row)
+        ]
+        found[order, depth] = best_rate(of_way, "divisor")
+    return found
 
 
-def on_clothes(train: ImageSet, test: ImageSet, seed: int) -> Rows:
-    """Compare the same two ways on small grey pictures of clothes."""
-    (chosen,) = split(train.labels, [max(CLOTHES_COUNTS)], seed)
-    learn = train.images[chosen].expand(-1, 3, -1, -1), train.labels[chosen]
-    exam = test.images[:CLOTHES_TEST].expand(-1, 3, -1, -1), test.labels[:CLOTHES_TEST]
-    return contest(learn, exam, CLOTHES_COUNTS, seed, side=CLOTHES_SIDE)
+def usual(row: Row) -> bool:
+    """Return whether a row of the factorial took the epochs of the second phase alone."""
+    return bool(row.get("epochs", fine_tuning.BASE_EPOCHS) == fine_tuning.BASE_EPOCHS)
 
 
-def contest(
-    train: Examples, test: Examples, counts: Sequence[int], seed: int, *, side: int
-) -> Rows:
-    """Return the accuracy of a head on frozen features, and from scratch, for each count.
+def is_chosen(row: Row, divisors: Chosen) -> bool:
+    """Return whether a row of the factorial has the divisor that was chosen for its way."""
+    return usual(row) and divisors[row["order"], row["depth"]] == int(row["divisor"])
 
-    Args:
-        train: Images grouped by class, the same number of each, and their labels.
-        test: Images and labels.
-        counts: Numbers of images per class to learn from.
-        seed: The seed of everything that is random.
-        side: The side to which images are enlarged for the pre-trained network.
+
+def try_scratch(images: Tensor, labels: Tensor, rate: float, seed: int) -> Row:
+    """Return the loss of a network trained from scratch, on the photographs that choose."""
+    check, train, _ = split(labels, seed)
+    net = from_scratch((images[train], labels[train]), seed, rate, SCRATCH_STEPS)
+    return {"rate": rate, "check_loss": scored(net, (images[check], labels[check]))["loss"]}
+
+
+def on_photographs(
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+    count: int,
+    rate: float,
+    scratch_rate: float,
+    divisors: Chosen,
+) -> list[Row]:
+    """Return the accuracy of each way on one split, with `count` photographs per class.
+
+    With the largest count, the pre-trained network's accuracies come from the factorial.
     """
-    model = efficientnet_lite0()
-    features = []
-    for images, _ in (train, test):
-        enlarged = functional.interpolate(images.float(), size=(side, side), mode="bilinear")
-        features.append(features_of(model, model.normalize(enlarged)))
-    rows = []
-    for count in counts:
-        few = first_of_each(list(range(len(train[1]))), count, max(counts))
-        learned = features[0][few], train[1][few]
-        found = {
-            "frozen": head_on(learned, learned, (features[1], test[1]), seed=seed)[1],
-            "scratch": from_scratch((train[0][few], train[1][few]), test, seed),
-        }
-        rows += [row(seed, count, way, value) for way, value in found.items()]
+    check, train, test = split(labels, seed, count)
+    exam = images[test], labels[test]
+    net = from_scratch((images[train], labels[train]), seed, scratch_rate, SCRATCH_STEPS)
+    rows = [
+        {"way": "colors", "accuracy": nearest_color(images, labels, train, test)},
+        {"way": "scratch", **scored(net, exam)},
+    ]
+    if count < max(COUNTS):
+        batches = math.ceil(len(train) / BATCH)
+        epochs = math.ceil(HEAD_STEPS / batches), math.ceil(BASE_STEPS / batches)
+        sets = (images, labels, train, check)
+        rows += tuned(sets, exam, rate, divisors, epochs, seed)
     return rows
 
 
-def first_of_each(places: list[int], count: int, of: int) -> list[int]:
-    """Return the first `count` of every `of` places, so that larger sets contain smaller ones."""
-    return [place for number, place in enumerate(places) if number % of < count]
+def tuned(
+    sets: tuple[Tensor, Tensor, list[int], list[int]],
+    exam: Examples,
+    rate: float,
+    divisors: Chosen,
+    epochs: tuple[int, int],
+    seed: int,
+) -> list[Row]:
+    """Return the accuracy of a head on frozen features, and of fine-tuning from either head."""
+    classes = int(sets[1].max()) + 1
+    heads = {"random": with_new_head(classes, seed), "trained": with_new_head(classes, seed)}
+    train_on(heads["trained"], *sets, rate, 0, head=epochs[0], seed=seed)
+    frozen = copy.deepcopy(heads["trained"])
+    train_on(frozen, *sets, rate, 0, head=epochs[1], seed=seed)
+    rows = [{"way": "frozen", **measure(frozen, exam)}]
+    for order, depth in WAYS:
+        model = copy.deepcopy(heads[order])
+        gentle = rate / divisors[order, depth]
+        train_on(model, *sets, rate, gentle, base=epochs[1], top=DEPTHS[depth], seed=seed)
+        rows.append({"way": name_of(order, depth), **measure(model, exam)})
+    return rows
 
 
-def passes(what: str, images: int) -> int:
-    """Return the number of epochs: enough for the steps, and except for the base at least 20."""
-    return max(math.ceil(STEPS[what] / math.ceil(images / BATCH)), 20 if what != "base" else 1)
+def clothes_split(learn: ImageSet, seed: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return positions to train on, as many of each class, and to choose settings on.
 
-
-def row(seed: int, count: int, way: str, value: float) -> dict[str, Any]:
-    """Return one measurement."""
-    return {"seed": seed, "count": count, "way": way, "accuracy": round(value, 4)}
-
-
-def split(labels: Tensor, counts: Sequence[int], seed: int) -> list[list[int]]:
-    """Return disjoint random sets of positions, with the given counts per class."""
-    draw = torch.Generator().manual_seed(seed)
-    sets: list[list[int]] = [[] for _ in counts]
-    for label in range(int(labels.max()) + 1):
-        places = torch.nonzero(labels == label).flatten()
-        order = places[torch.randperm(len(places), generator=draw)].tolist()
-        for chosen, count in zip(sets, counts, strict=True):
-            chosen += order[:count]
-            order = order[count:]
-    return sets
-
-
-@torch.inference_mode()
-def features_of(model: ImageNetwork, inputs: Tensor) -> Tensor:
-    """Return the features that a network's last layer receives, for each input."""
-    model.eval()
-    batches = torch.tensor_split(inputs, math.ceil(len(inputs) / 32))
-    return torch.cat([model.pool(model.features(some)).flatten(1) for some in batches])
-
-
-def head_on(
-    train: Examples, check: Examples, test: Examples, *, seed: int, rate: float = HEAD_RATE
-) -> tuple[nn.Module, float]:
-    """Train a linear head with dropout on features; return it and its accuracy.
-
-    This equals the first phase of `fine_tune` on the whole network, whose frozen part computes the
-    same features in every epoch.
+    Those that choose are the same for every seed.
     """
-    classes = int(train[1].max()) + 1
-    model = _HeadAlone(train[0].shape[1], classes)
-    replace_head(model, classes, generator=torch.Generator().manual_seed(seed))
-    fine_tune(
-        model, train, check, head_epochs=passes("head", len(train[1])), top_epochs=0, top=0,
-        head_rate=rate, base_rate=rate, batch_size=BATCH, seed=seed, progress=False,
-    )  # fmt: skip
-    return model.classifier, accuracy(model, *test)
+    fixed = torch.randperm(
+        len(learn.labels), generator=torch.Generator().manual_seed(fine_tuning.CHECK_SEED)
+    )
+    check, rest = fixed[:CLOTHES_CHECK], fixed[CLOTHES_CHECK:]
+    draw = torch.Generator().manual_seed(seed)
+    rest = rest[torch.randperm(len(rest), generator=draw)]
+    train = [rest[learn.labels[rest] == label][:count] for label in range(len(learn.names))]
+    return torch.cat(train), check
 
 
-class _HeadAlone(nn.Module):
-    """The head of Lite0 by itself, as a network that takes features computed before."""
+def enlarged(images: Tensor) -> Tensor:
+    """Return grey uint8 pictures as the pre-trained network's size and channels, from 0 to 1."""
+    large = functional.interpolate(images.float() / 255, size=(SIDE, SIDE), mode="bilinear")
+    return large.expand(-1, 3, -1, -1)
 
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        layers = {"dropout": nn.Dropout(0.2), "fc": nn.Linear(features, classes)}
-        self.classifier = nn.Sequential(OrderedDict(layers))
 
-    def forward(self, features: Tensor) -> Tensor:
-        scores: Tensor = self.classifier(features)
-        return scores
+def as_scratch(images: Tensor) -> Tensor:
+    """Return grey uint8 pictures with three equal channels, from 0 to 1."""
+    return (images.float() / 255).expand(-1, 3, -1, -1)
+
+
+def try_on_clothes(learn: ImageSet, rate: float, seed: int) -> dict[str, list[Row]]:
+    """Return losses on the clothes that choose settings, for each of the settings."""
+    train, check = clothes_split(learn, seed, CLOTHES_COUNTS[0])
+    both = torch.cat([train, check])
+    images, labels = enlarged(learn.images[both]), learn.labels[both]
+    places = list(range(len(train))), list(range(len(train), len(both)))
+    epochs = clothes_epochs(len(train))
+    heads = {"random": with_new_head(10, seed), "trained": with_new_head(10, seed)}
+    train_on(
+        heads["trained"], images, labels, places[0], places[0], rate, 0, head=epochs[0], seed=seed
+    )
+    rows = []
+    for (order, depth), divisor in product(WAYS, DIVISORS):
+        model = copy.deepcopy(heads[order])
+        train_on(
+            model, images, labels, places[0], places[0], rate, rate / divisor, base=epochs[1],
+            top=DEPTHS[depth], seed=seed,
+        )  # fmt: skip
+        loss = measure(model, (images[places[1]], labels[places[1]]))["loss"]
+        rows.append({"order": order, "depth": depth, "divisor": divisor, "check_loss": loss})
+    exam = as_scratch(learn.images[check]), learn.labels[check]
+    scratch = []
+    for one in SCRATCH_RATES:
+        few = as_scratch(learn.images[train]), learn.labels[train]
+        net = from_scratch(few, seed, one, SCRATCH_STEPS)
+        scratch.append({"rate": one, "check_loss": scored(net, exam)["loss"]})
+    return {"tuned": rows, "scratch": scratch}
+
+
+def clothes_epochs(images: int) -> tuple[int, int]:
+    """Return the epochs of the head and of the base: enough for the steps."""
+    batches = math.ceil(images / BATCH)
+    return (
+        max(math.ceil(HEAD_STEPS / batches), CLOTHES_HEAD_EPOCHS),
+        math.ceil(BASE_STEPS / batches),
+    )
+
+
+def on_clothes(
+    learn: ImageSet,
+    test: ImageSet,
+    seed: int,
+    count: int,
+    rate: float,
+    scratch_rate: float,
+    divisors: Chosen,
+) -> list[Row]:
+    """Return the accuracy of each way on small grey pictures of clothes."""
+    train, _ = clothes_split(learn, seed, count)
+    few, labels = learn.images[train], learn.labels[train]
+    exam, exam_labels = test.images[:CLOTHES_TEST], test.labels[:CLOTHES_TEST]
+    steps = max(SCRATCH_STEPS, CLOTHES_SCRATCH_EPOCHS * math.ceil(len(few) / BATCH))
+    net = from_scratch((as_scratch(few), labels), seed, scratch_rate, steps)
+    every = list(range(len(few)))
+    # Nothing is chosen here, so only two images are evaluated after each epoch.
+    sets = (enlarged(few), labels, every, every[:2])
+    found = tuned(
+        sets, (enlarged(exam), exam_labels), rate, divisors, clothes_epochs(len(few)), seed
+    )
+    return [{"way": "scratch", **scored(net, (as_scratch(exam), exam_labels))}, *found]
+
+
+def nearest_color(images: Tensor, labels: Tensor, train: list[int], test: list[int]) -> float:
+    """Return the accuracy of choosing the class whose mean color is nearest."""
+    colors = images.mean(dim=(2, 3))
+    means = torch.stack(
+        [
+            colors[train][labels[train] == label].mean(dim=0)
+            for label in range(int(labels.max()) + 1)
+        ]
+    )
+    nearest = torch.cdist(colors[test], means).argmin(dim=1)
+    return round((nearest == labels[test]).float().mean().item(), 5)
 
 
 def small_network(classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> nn.Module:
@@ -239,63 +314,38 @@ def small_network(classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> nn
     return nn.Sequential(*layers, *end)
 
 
-def from_scratch(train: Examples, test: Examples, seed: int) -> float:
-    """Train a small network from random weights with augmentation; return its accuracy."""
+def from_scratch(train: Examples, seed: int, rate: float, steps: int) -> nn.Module:
+    """Train a small network from random weights, with the augmentation of all the ways.
+
+    The rate falls linearly to 0, as in fine-tuning.
+    """
     torch.manual_seed(seed)
     draw = torch.Generator().manual_seed(seed)
-    images, labels = train[0].float() / 255, train[1]
+    images, labels = train
     net = small_network(int(labels.max()) + 1)
     batches = math.ceil(len(images) / BATCH)
-    steps = passes("scratch", len(images)) * batches
-    optimizer = torch.optim.AdamW(net.parameters(), SCRATCH_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    optimizer = torch.optim.Adam(net.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     for step in range(steps):
         if step % batches == 0:
             order = torch.randperm(len(images), generator=draw).tensor_split(batches)
         some = order[step % batches]
         loss = functional.cross_entropy(net(augmented(images[some], draw) - 0.5), labels[some])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-    return accuracy(net, test[0].float() / 255 - 0.5, test[1])
+    return net
 
 
-def augmented(images: Tensor, draw: torch.Generator) -> Tensor:
-    """Flip, move and recolour images at random."""
-    side = images.shape[-1]
-    seen = crop(
-        flip(images, generator=draw),
-        side,
-        padding=side // 8,
-        padding_mode="reflect",
-        generator=draw,
-    )
-    return color_jitter(seen, brightness=0.2, contrast=0.2, saturation=0.2, generator=draw)
-
-
-def texture_patches(
-    seed: int, count: int, tests: int, side: int = TEXTURE_SIDE
-) -> tuple[Examples, Examples]:
-    """Cut patches from three photographs of textures: train on the left part, test on the right.
-
-    The photographs are CC0, from scikit-image.
-    """
-    from skimage import data
-
-    draw = np.random.default_rng(seed)
-    sets: list[Examples] = []
-    for number, (low, high) in ((count, (0, 192)), (tests, (256, 512))):
-        patches, labels = [], []
-        for label, name in enumerate(TEXTURES):
-            picture = getattr(data, name)()
-            for _ in range(number):
-                top, left = draw.integers(512 - side + 1), draw.integers(low, high - side + 1)
-                patches.append(picture[top : top + side, left : left + side])
-                labels.append(label)
-        images = torch.from_numpy(np.stack(patches))[:, None].expand(-1, 3, -1, -1)
-        sets.append((images, torch.tensor(labels)))
-    return sets[0], sets[1]
+@torch.inference_mode()
+def scored(net: nn.Module, examples: Examples) -> Row:
+    """Return accuracy and loss of a network trained from scratch."""
+    scores = net.eval()(examples[0] - 0.5)
+    return {
+        "accuracy": round(accuracy(net, examples[0] - 0.5, examples[1]), 5),
+        "loss": round(functional.cross_entropy(scores, examples[1]).item(), 5),
+    }
 
 
 def contact_sheet(photos: ImageSet, each: int = 6, side: int = 64) -> dict[str, Any]:

@@ -15,10 +15,11 @@
 # %% [markdown]
 # # What augmentation is worth
 #
-# The page on [data augmentation](../topics/augmentation.md) explains the operations. Here we measure
-# what they gain for a small network that has only a few images to learn from. Shifts help a lot
-# where objects can be anywhere, and hurt where they never move. On photographs, stronger
-# augmentation gains nothing and can raise the test loss. Then we make the mistake that makes every result look good.
+# The page on [data augmentation](../topics/augmentation.md) explains the operations. Here we
+# measure what they gain for a small network that has only a few images to learn from. Shifts help a
+# lot where objects can be anywhere, and hurt where they never move. On photographs, augmentation
+# gains nothing and can raise the test loss. Then we make the mistake that makes every result look
+# good.
 #
 # The training takes minutes, so its numbers come from a stored run of
 # `experiments/augmentation.py`, which `make labs` repeats. The build refuses them if that script or
@@ -158,8 +159,9 @@ plt.show()
 # %% [markdown]
 # Neither recipe raises the accuracy on new photographs. The changes in accuracy are within about two
 # standard errors, so they can be chance: a test has few photographs, and each is worth more than a
-# point. *Moved* raises the test loss on nearly every split, by several standard errors. Although no copy comes twice, the network still fits nearly every
-# training photograph, so augmentation does not prevent memorization here.
+# point. *Moved* raises the test loss on nearly every split, by several standard errors. Although no
+# copy comes twice, the network still fits nearly every training photograph, so augmentation does not
+# prevent memorization here.
 #
 # We have two guesses why, and have tested neither. This network averages its last maps over all
 # places, so an object that has moved is nothing new to it. And colors and textures reveal much,

@@ -25,9 +25,9 @@
 #
 # The page on [freezing](../topics/freezing.md) shows by hand that `requires_grad=False` does not
 # freeze batch norm: in train mode its running mean and variance still move. Does that matter on a
-# real network? Here EfficientNet-Lite0, trained on ImageNet, is only *shown* pictures. No gradient
-# is computed, no optimiser is made, and we watch what becomes of it. Then a head is trained on
-# it, with batch norm held and with batch norm left awake.
+# real network? Here EfficientNet-Lite0, trained on ImageNet, only *sees* pictures. No gradient
+# is computed and there is no optimizer, yet it forgets what a cat looks like. Then a head is
+# trained on it, with batch norm frozen and with batch norm in train mode.
 #
 # The photographs come inside scikit-image, which lists
 # [their licences](https://scikit-image.org/docs/stable/api/skimage.data.html): the cat by Stefan
@@ -57,8 +57,8 @@ print("momentum:", {lite0.get_submodule(name).momentum for name in norms})
 # ## The new pictures
 #
 # Small grey crops of four photographs. For training they come from the left halves, for testing
-# from the right halves. To Lite0 they are an unusual sight: without colour, and so near that most
-# show no whole thing.
+# from the right halves. They are unlike what Lite0 has seen: without color, and so close up that most
+# show no whole object.
 
 # %%
 photos = [data.chelsea(), data.coffee(), data.astronaut(), data.rocket()]
@@ -77,9 +77,9 @@ def crops(side, count, seed, size=48):
 
 
 # %%
-# alt: Two rows of four grey crops, one column a photograph: fur for the cat, a dark table top for
-#   the coffee, a background out of focus and the folds of a suit for the astronaut, and plain
-#   dark sky for the rocket.
+# alt: Two rows of four gray crops, one column per photograph: fur for the cat, a dark table top for
+#   the coffee, a blurred background and the folds of a suit for the astronaut, and plain dark sky
+#   for the rocket.
 images, _ = crops(0, count=2, seed=1)
 figure, axes = plt.subplots(2, 4, figsize=(6.6, 3.4), layout="constrained")
 for place, (ax, image) in enumerate(zip(axes.T.flat, images, strict=True)):
@@ -93,11 +93,11 @@ plt.show()
 # ## Looking is enough
 #
 # All parameters are frozen by their flags. The network is in train mode, as a training loop would
-# put it, and sees one batch after the other. After every few batches it is asked, in eval
+# put it, and sees one batch after another. After every few batches it is asked, in eval
 # mode, about the full photograph of the cat: how probable are the five kinds of cats among its
-# thousand classes? Beside that stands how far the statistics have moved, on average over all
-# channels: the running means in units of the standard deviation they started with, and the
-# standard deviations as a share of what they were.
+# thousand classes? The next columns say how far the statistics have moved, on average over all
+# channels: the running means in units of the initial standard deviation, and the standard
+# deviations as a share of what they were.
 
 # %%
 cat = lite0.preprocess(data.chelsea())
@@ -113,7 +113,7 @@ def cats(model):
 
 
 def drift(model):
-    """Return, a row a layer, how far its running means and standard deviations have moved."""
+    """Return one row per layer: how far its running means and standard deviations moved."""
     moved = []
     for name in norms:
         old, new = lite0.get_submodule(name), model.get_submodule(name)
@@ -149,10 +149,10 @@ for name, rows in seen.items():
 # %%
 before, after = lite0.state_dict(), held.state_dict()
 same = all(torch.equal(before[name], after[name]) for name in before)
-print("held: every parameter and statistic the same to the bit:", same)
+print("frozen: every parameter and statistic is unchanged, bit for bit:", same)
 trained = [name for name, _ in lite0.named_parameters()]
 same = all(torch.equal(before[name], awake.state_dict()[name]) for name in trained)
-print("awake: every parameter the same to the bit:", same)
+print("train mode: every parameter is unchanged, bit for bit:", same)
 
 # %%
 # alt: The probability of a cat over the number of batches seen. The curve of requires_grad starts
@@ -206,17 +206,17 @@ for part, (means, spreads) in zip(by_part, moved, strict=True):
         print(f"{part:8} means {means:.3f}, standard deviations {spreads:.0%}")
 
 # %% [markdown]
-# All parts drift, the deep ones as well: each sees what the one before it now gives. The means of
-# `final` stay, and that is no accident. It is a linear layer right behind a batch norm without
-# an activation. A batch norm in train mode gives every channel the same mean whatever comes in, so a
-# linear layer behind it gives the same means too. The spreads have no such protection.
+# All parts drift, the deep ones too, because each sees the changed output of the one before it. The means of
+# `final` stay, and that is no accident. It is a linear layer right after a batch norm without
+# an activation. A batch norm in train mode gives every channel a fixed mean whatever its input is,
+# so the linear layer after it has fixed means too. The spreads have no such protection.
 #
 # ## What it costs
 #
 # Now train a head for the four photographs, as it is often taught: `requires_grad=False` for the
 # base, a new head, and `model.train()` at the start of each epoch. Train the same head with
-# `freeze` too. Each seed has its own crops, its own head and its own order of batches, and both
-# ways get the same ones. The accuracy is measured in eval mode, on the training crops too.
+# `freeze` too. Each seed has its own crops, head and order of batches, and they are the same for
+# both ways. The accuracy is measured in eval mode, also on the training crops.
 #
 # The numbers come from a stored run of `experiments/frozen_batch_norm.py`, which `make labs`
 # repeats. The build refuses them if that script, or any code it uses, has changed since.
@@ -285,7 +285,7 @@ plt.show()
 #   two ways come closer?
 # - Set the `momentum` of every batch norm to PyTorch's default before training. What happens to
 #   the test accuracy?
-# - Show the network crops *with* colour. How many batches does it take now to lose the cat?
+# - Show the network crops *in* color. How many batches does it take now to lose the cat?
 # - After training with `requires_grad`, show the network a hundred batches in train mode, with the
 #   head held. Does the training accuracy in eval mode come back?
 #

@@ -4,89 +4,68 @@ import base64
 import io
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
-from skimage import data
-from torch import nn
 
-from cnnref.nn.transfer import fine_tune
 from experiments import small_data
 from experiments.data import ImageSet
-from experiments.small_data import first_of_each, head_on, passes, split
-
-LABELS = torch.tensor([0] * 7 + [1] * 9 + [2] * 8)
-
-
-def test_a_split_holds_each_photograph_once_and_as_many_of_each_class():
-    sets = split(LABELS, [4, 1, 2], seed=3)
-    assert [len(one) for one in sets] == [12, 3, 6]
-    assert len({place for one in sets for place in one}) == 21
-    for one, count in zip(sets, [4, 1, 2], strict=True):
-        assert LABELS[one].bincount().tolist() == [count] * 3
-    assert split(LABELS, [4, 1, 2], seed=3) == sets
-    assert split(LABELS, [4, 1, 2], seed=4) != sets
+from experiments.small_data import (
+    WAYS,
+    chosen_divisors,
+    clothes_epochs,
+    clothes_split,
+    from_scratch,
+    nearest_color,
+    scored,
+)  # fmt: skip
 
 
-def test_a_smaller_training_set_lies_within_the_larger_and_has_each_class():
-    (train,) = split(LABELS, [4], seed=0)
-    few, more = first_of_each(train, 1, 4), first_of_each(train, 3, 4)
-    assert set(few) < set(more) < set(train)
-    assert LABELS[few].tolist() == [0, 1, 2]
-    assert LABELS[more].bincount().tolist() == [3, 3, 3]
+def test_the_divisor_of_a_way_has_the_lowest_loss_on_what_chooses_and_other_lengths_do_not_count():
+    rows = []
+    for place, (order, depth) in enumerate(WAYS):
+        for divisor, loss in ((1, 0.9), (10, 0.2 + place % 2), (30, 0.5)):
+            row = {"order": order, "depth": depth, "divisor": divisor, "check_loss": loss}
+            rows.append({**row, "epochs": 8})
+            rows.append({**row, "divisor": 1, "check_loss": 0.0, "epochs": 20})
+    found = chosen_divisors(rows)
+    assert [found[way] for way in WAYS] == [10, 30, 10, 30]
 
 
-@pytest.mark.parametrize(
-    ("what", "images", "expected"),
-    [("head", 8, 100), ("head", 40, 34), ("scratch", 1000, 20), ("base", 40, 10)],
-)
-def test_every_size_gets_its_steps_and_a_large_one_twenty_passes(what, images, expected):
-    assert passes(what, images) == expected
+def test_clothes_that_choose_settings_never_train(monkeypatch):
+    monkeypatch.setattr(small_data, "CLOTHES_CHECK", 20)
+    labels = torch.arange(200) % 10
+    pictures = ImageSet(torch.zeros(200, 1, 2, 2), labels, [str(n) for n in range(10)], [])
+    splits = [clothes_split(pictures, seed, 3) for seed in range(3)]
+    for train, check in splits:
+        assert check.equal(splits[0][1])
+        assert not set(train.tolist()) & set(check.tolist())
+        assert labels[train].bincount().tolist() == [3] * 10
+    assert not splits[0][0].equal(splits[1][0])
 
 
-def test_patches_to_learn_from_and_to_test_on_do_not_overlap(monkeypatch):
-    columns = np.tile(np.arange(512, dtype=np.uint16)[None], (512, 1)).clip(0, 511)
-    for name in small_data.TEXTURES:
-        monkeypatch.setattr(data, name, lambda: (columns // 2).astype(np.uint8))
-    train, test = small_data.texture_patches(0, 20, 50)
-    assert train[0].shape == (60, 3, 64, 64)
-    assert train[1].bincount().tolist() == [20, 20, 20]
-    assert test[1].bincount().tolist() == [50, 50, 50]
-    assert train[0].max() < 192 // 2
-    assert test[0].min() >= 256 // 2
+def test_every_size_gets_its_steps():
+    head, base = clothes_epochs(100)
+    assert head * 7 >= small_data.HEAD_STEPS
+    assert base * 7 >= small_data.BASE_STEPS
+    assert clothes_epochs(1000) == (small_data.CLOTHES_HEAD_EPOCHS, 1)
 
 
-def test_the_head_on_features_is_the_one_that_fine_tune_trains_on_the_whole_network():
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            torch.manual_seed(0)
-            self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.ReLU())
-            self.classifier = nn.Sequential()
-            self.classifier.add_module("dropout", nn.Dropout(0.2))
-            self.classifier.add_module("fc", nn.Linear(6, 3))
-
-        def forward(self, x):
-            return self.classifier(self.features(x).mean(dim=(2, 3)))
-
-    images = torch.randn(24, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-    model = Network()
-    with torch.inference_mode():
-        features = model.features(images).mean(dim=(2, 3)).clone()
-    head, _ = head_on(*[(features, LABELS)] * 3, seed=5)
-    small_data.replace_head(model, 3, generator=torch.Generator().manual_seed(5))
-    fine_tune(
-        model, (images, LABELS), (images, LABELS), head_epochs=passes("head", 24), top_epochs=0,
-        top=0, head_rate=small_data.HEAD_RATE, base_rate=1e-3, seed=5, progress=False,
-    )  # fmt: skip
-    torch.testing.assert_close(head.state_dict(), model.classifier.state_dict())
+def test_the_nearest_mean_color_wins():
+    images = torch.zeros(6, 3, 4, 4)
+    images[:3, 0], images[3:, 2] = 0.8, 0.6
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+    assert nearest_color(images, labels, [0, 1, 3, 4], [2, 5]) == 1
+    assert nearest_color(images, labels.flip(0), [0, 1, 3, 4], [2, 5]) == 1
+    images[2] = images[5]
+    assert nearest_color(images, labels, [0, 1, 3, 4], [2, 5]) == 0.5
 
 
 def test_the_small_network_learns_two_colors():
-    images = torch.zeros(12, 3, 32, 32, dtype=torch.uint8)
-    images[::2, 0], images[1::2, 2] = 200, 200
+    images = torch.zeros(12, 3, 32, 32)
+    images[::2, 0], images[1::2, 2] = 0.8, 0.8
     labels = torch.arange(12) % 2
-    assert small_data.from_scratch((images[:8], labels[:8]), (images[8:], labels[8:]), 0) == 1
+    net = from_scratch((images[:8], labels[:8]), 0, 3e-3, 60)
+    assert scored(net, (images[8:], labels[8:]))["accuracy"] == 1
 
 
 def test_the_sheet_shows_the_first_of_each_class_in_rows():
