@@ -170,8 +170,8 @@ plt.show()
 
 # %% [markdown]
 # The **movements** decide whether a response survives movements, on waves and on pixels alike. The **waves**
-# decide how fine the image is: moved pixels are still mostly grain. The calm images above need both. And both
-# cost response. That a response survives what it was climbed under is no surprise: that was
+# decide how fine the image is: moved pixels are still mostly grain. The calm images above need both. The
+# movements cost about half of the response. That a response survives what it was climbed under is no surprise: that was
 # asked for. It is a reason to prefer such an image, not a proof that it shows what the network uses.
 #
 # ## The same on your machine, now
