@@ -2,8 +2,8 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "blur=0.4"
 #       - "a quarter of"
-#       - "half as high"
 #       - "SqueezeNet 1.1"
 #       - "`fire6`, channel 3"
 #   jupytext:

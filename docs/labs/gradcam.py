@@ -2,10 +2,10 @@
 # jupyter:
 #   cnnref:
 #     given:
+#       - "(with n − 1)"
 #       - "thousand classes"
 #       - "two hundred exceeds"
 #       - "a quarter of"
-#       - "a thousand"
 #       - "arXiv:1810.03292"
 #       - "arXiv:1806.07421"
 #   jupytext:
