@@ -22,8 +22,8 @@ _SATURATED = "#the-gradient-is-zero-where-the-score-is-saturated"
 def _product(rng: Generator) -> Draft:
     weights, x = rng.integers(-4, 5, (2, 2)), rng.integers(0, 6, (2, 2))
     return Draft(
-        question="A score is the sum of $w \\cdot x$ over four pixels:\n\n$$\n"
-        f"w = {matrix(weights)} \\qquad x = {matrix(x)}\n$$\n\nWhat is gradient × input, with its "
+        question="A score is the sum of $w \\cdot x$ over four pixels, with "
+        f"$w = {matrix(weights)}$ and $x = {matrix(x)}$. What is gradient × input, with its "
         "signs?",
         answer=Matrix(weights * x),
         solution="The gradient with respect to the pixels is $w$. Multiply it by $x$ cell by cell: "

@@ -19,7 +19,7 @@ def _cell(rng: Generator) -> Draft:
     return Draft(
         question="A window and a filter are given. What is the output of the layer at this "
         "position?"
-        f"\n\n$$\nx = {matrix(x[0])} \\qquad w = {matrix(w[0, 0])}\n$$",
+        f"\n\n$x = {matrix(x[0])}$, $w = {matrix(w[0, 0])}$",
         answer=conv2d(x, w).item(),
         solution=worked.convolution(x, w),
         mistakes=[
@@ -42,12 +42,12 @@ def _channels(rng: Generator) -> Draft:
     x, w = rng.integers(0, 6, (2, 2, 2)), rng.integers(-3, 4, (1, 2, 2, 2))
     bias = int(rng.integers(1, 9))
     each = [int((x[c] * w[0, c]).sum()) for c in range(2)]
-    channels = r" \qquad ".join(
-        rf"x_{c + 1} = {matrix(x[c])} \quad w_{c + 1} = {matrix(w[0, c])}" for c in range(2)
+    channels = ", ".join(
+        f"$x_{c + 1} = {matrix(x[c])}$, $w_{c + 1} = {matrix(w[0, c])}$" for c in range(2)
     )
     return Draft(
         question="A window of 2 channels lies under a filter with 2 channels and the bias "
-        f"{bias}. What is the output at this position?\n\n$$\n{channels}\n$$",
+        f"{bias}. What is the output at this position?\n\n{channels}",
         answer=conv2d(x, w, bias=[bias]).item(),
         solution=worked.convolution(x, w, bias=[bias]),
         mistakes=[
@@ -73,7 +73,7 @@ def _filter(rng: Generator) -> Draft:
     flipped[2 - down, 2 - right] = factor
     return Draft(
         question="A 3×3 filter has a single number that is not 0. From the input $x$ it makes $y$. "
-        f"What is the filter?\n\n$$\nx = {matrix(x[0])} \\qquad y = {matrix(y)}\n$$",
+        f"What is the filter?\n\n$x = {matrix(x[0])}$, $y = {matrix(y)}$",
         answer=w[0, 0],
         solution=f"Each number of $y$ is {factor} times a number of $x$: ${y[0, 0]} = {factor} "
         rf"\cdot {y[0, 0] // factor}$. In the first window this number is in row {down + 1}, "

@@ -107,7 +107,7 @@ def _compose(rng: Generator) -> Draft:
     return Draft(
         question="Two convolution layers with one filter each, $a$ and then $b$, follow each other "
         "at stride 1, without padding, bias or activation. Which single 3×3 filter does the same?"
-        f"\n\n$$\na = {matrix(first[0, 0])} \\qquad b = {matrix(second[0, 0])}\n$$",
+        f"\n\n$a = {matrix(first[0, 0])}$, $b = {matrix(second[0, 0])}$",
         answer=both,
         solution="Each cell of $b$ stamps the filter $a$, times itself, at its own place: the "
         f"transposed convolution of the two.\n\n$$\n{matrix(both)}\n$$",

@@ -42,7 +42,7 @@ def _cell(rng: Generator) -> Draft:
     x, w = rng.integers(0, 9, (1, 5, 5)), rng.integers(-2, 3, (1, 1, 3, 3))
     return Draft(
         question="The filter $w$ with dilation 2 fits into $x$ once. What is the output?"
-        f"\n\n$$\nx = {matrix(x[0])} \\qquad w = {matrix(w[0, 0])}\n$$",
+        f"\n\n$x = {matrix(x[0])}$, $w = {matrix(w[0, 0])}$",
         answer=conv2d(x, w, dilation=2).item(),
         solution=worked.convolution(x, w, dilation=2),
         mistakes=[

@@ -47,7 +47,7 @@ def _weight(rng: Generator) -> Draft:
     return Draft(
         question="A 2×2 filter slides over the image $x$ at stride 1, without padding. The "
         "gradient with respect to its output is $g$. What is the gradient with respect to the "
-        f"**top right** weight?\n\n$$\nx = {matrix(x[0])} \\qquad g = {matrix(grad[0])}\n$$",
+        f"**top right** weight?\n\n$x = {matrix(x[0])}$, $g = {matrix(grad[0])}$",
         answer=int(right[0, 1]),
         solution=worked.gradients(x, np.ones((1, 1, 2, 2), int), grad).to_markdown(
             parts=["weight"]
@@ -69,8 +69,8 @@ def _pixel(rng: Generator) -> Draft:
     return Draft(
         question="The filter $w$ slides over an image of 3×3 at stride 1, without padding. The "
         "gradient with respect to its output is $g$. What is the gradient with respect to the "
-        f"pixel in row {row + 1}, column {column + 1}?\n\n$$\nw = {matrix(w[0, 0])} \\qquad "
-        f"g = {matrix(grad[0])}\n$$",
+        f"pixel in row {row + 1}, column {column + 1}?\n\n$w = {matrix(w[0, 0])}$, "
+        f"$g = {matrix(grad[0])}$",
         answer=int(right[row, column]),
         solution=worked.gradients(np.ones((1, 3, 3), int), w, grad).to_markdown(parts=["input"]),
         mistakes=[
@@ -94,7 +94,7 @@ def _pooled(rng: Generator) -> Draft:
     return Draft(
         question="A convolution's output $y$ goes through ReLU, then 2×2 max pooling with stride "
         "2. The gradient with respect to the pooled map is $g$. What is the gradient with respect "
-        f"to $y$?\n\n$$\ny = {matrix(y)} \\qquad g = {matrix(grad)}\n$$",
+        f"to $y$?\n\n$y = {matrix(y)}$, $g = {matrix(grad)}$",
         answer=answer,
         solution=f"The pooled map is ${matrix(pooled)}$. The winner of each window gets the "
         "window's gradient and the other cells get 0. In the last window every number is negative, "

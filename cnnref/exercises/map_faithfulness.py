@@ -87,8 +87,8 @@ def _rank(rng: Generator) -> Draft:
     squares = int(((first - second) ** 2).sum())
     right = 1 - Fraction(6 * squares, 60)
     return Draft(
-        question="Two maps of four cells have the values\n\n$$\n"
-        f"{matrix(first)} \\qquad {matrix(second)}\n$$\n\nWhat is their rank correlation, "
+        question="Two maps of four cells have the values "
+        f"${matrix(first)}$ and ${matrix(second)}$. What is their rank correlation, "
         r"$1 - 6 \sum d^2 / (n (n^2 - 1))$?",
         answer=right,
         solution=f"The squared differences of the ranks add up to {squares}, and $n(n^2-1) = 60$. "

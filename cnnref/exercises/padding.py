@@ -60,7 +60,7 @@ def _corner(rng: Generator) -> Draft:
     flipped = conv2d(x, w[..., ::-1, ::-1], padding=1)[0]
     return Draft(
         question="What is the **bottom left** number of the output of this convolution with zero "
-        f"padding 1?\n\n$$\nx = {matrix(x[0])} \\qquad w = {matrix(w[0, 0])}\n$$",
+        f"padding 1?\n\n$x = {matrix(x[0])}$, $w = {matrix(w[0, 0])}$",
         answer=int(padded[-1, 0]),
         solution=worked.convolution(x, w, padding=1).to_markdown(cells=[(0, 3, 0)], grid=False),
         mistakes=[

@@ -159,7 +159,7 @@ def _gradient(rng: Generator) -> Draft:
     return Draft(
         question="Max pooling with windows of three pixels and stride 2 reads the row $x$. The "
         "gradient of the loss with respect to its output is $g$. What is the gradient with respect "
-        f"to $x$?\n\n$$\nx = {matrix(x[0])} \\qquad g = {matrix(g[0])}\n$$",
+        f"to $x$?\n\n$x = {matrix(x[0])}$, $g = {matrix(g[0])}$",
         answer=Matrix(winners[0]),
         solution="The winners of the three windows are the pixels "
         + ", ".join(str(int(place)) for place in places[0, 0])
