@@ -22,7 +22,7 @@ os.environ.setdefault("MPLCONFIGDIR", str(ROOT / ".cache" / "matplotlib"))
 # So that a bare assert in a helper says what differs, like one in a test.
 pytest.register_assert_rewrite("tests.helpers")
 
-QUICK = ("cnnref/", *(f"tests/{name}/" for name in ("ops", "networks", "worked", "nn", "figures")))
+QUICK = ("cnnref/", *(f"tests/{name}/" for name in ("ops", "networks", "worked", "exercises", "nn", "figures")))
 """The tests that take milliseconds each."""
 
 

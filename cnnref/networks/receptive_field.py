@@ -194,6 +194,9 @@ def receptive_field(layers: Sequence[Layer]) -> ReceptiveFields:
     around it. So neighbouring cells can see different numbers of pixels. Each record then has the
     fields of one period of cells (`axes`), and the table shows the smallest and the largest size.
 
+    Height and width are followed one by one. If a path reads nothing along one of them, because a
+    transposed convolution left holes there, it still counts along the other where paths join.
+
     The size is that of a cell far from the border. A field can contain pixels that are not read,
     between the taps of a dilated filter or where a stride is larger than its filter.
 

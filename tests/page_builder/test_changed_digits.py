@@ -25,7 +25,7 @@ NOT_RESULTS = re.compile(
     r"""
     ^\ *```python\n.*?^\ *```$ | \{\{=.*?\}\} | <!--cnnref:.*?--> | \{\#[^}]*\} | \]\([^)]*\)
     | data-preset="[^"]*" | https?://\S+
-    | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+
+    | ^(\?\?\?\ question\ ")?\s*\d+\.\s | [A-Za-z_]\d+ | arXiv:\S+ | doi:\S+
     | ([Qq]uestions?|[Ss]ections?|[Ff]igure|[Tt]able|[Ee]quations?|eq\.|relationship)\ \d[\d.]*
     | \b(19|20)\d\d\b
     """,
