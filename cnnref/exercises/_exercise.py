@@ -175,5 +175,8 @@ def finish(kind: str, seed: int, level: Level, task: Task, draft: Draft) -> Exer
 
 def _mistake(mistake: Mistake) -> str:
     link = f" [See above.]({mistake.section})" if mistake.section else ""
-    answer = mistake.answer.to_markdown().replace("$$\n", "$").replace("\n$$", "$")
+    answer = mistake.answer.to_markdown()
+    if answer.startswith("$$"):  # in a display of its own, which scrolls if it is too wide
+        shown = "\n".join(f"    {row}" for row in answer.split("\n"))
+        return f"- {mistake.explanation}{link}\n\n{shown}\n"
     return f"- {answer}: {mistake.explanation}{link}"
