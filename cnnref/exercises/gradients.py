@@ -103,7 +103,7 @@ def _pooled(rng: Generator) -> Draft:
             (passed, "ReLU passes no gradient to a negative number.", _NETWORK),
             (
                 np.kron(grad, np.ones((2, 2), int)) * (y > 0),
-                "Max pooling sends the gradient to the largest cell of each window only.",
+                "In each window, only the largest cell receives the gradient.",
                 _NETWORK,
             ),
         ],

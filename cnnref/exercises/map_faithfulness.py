@@ -169,7 +169,7 @@ def _sanity(rng: Generator) -> Draft:
 @kind("map_faithfulness.explain", level="exam", task="explain")
 def _explain(rng: Generator) -> Draft:
     return Draft(
-        question="On one photograph a map of random numbers has a better deletion score than "
+        question="For one photograph, random numbers as a map score better on deletion than "
         "Grad-CAM. Does that mean the network does not use what Grad-CAM marks? Explain.",
         answer=Explanation(
             (

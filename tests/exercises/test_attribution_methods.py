@@ -9,12 +9,9 @@ import torch
 
 from cnnref import exercises
 from cnnref.nn.gradcam import InputXGradient, IntegratedGradients, Occlusion
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 def rows(body):

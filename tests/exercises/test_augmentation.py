@@ -11,12 +11,9 @@ import torch
 
 from cnnref import exercises
 from cnnref.nn.augmentation import color_jitter, shift
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,20 +11,15 @@ import torch
 from numpy.testing import assert_array_equal
 
 from cnnref import exercises
+from tests.helpers import questions
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
 unfold, conv2d = torch.nn.functional.unfold, torch.nn.functional.conv2d
 
 
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
-
-
 def matrices(text):
-    return [
-        np.array([integers(row) for row in body.split(r"\\")])
-        for body in re.findall(r"begin{pmatrix}(.*?)\\end", text)
-    ]
+    return [np.array(rows, dtype=int) for rows in questions.matrices(text)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 
 from cnnref import exercises
 from cnnref.nn.gradcam import GradCAM, HiResCAM, channels_first
+from tests.helpers import questions
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
 
 
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
-
-
-def matrices(question):
-    return [
-        torch.tensor([integers(row) for row in body.split(r"\\")], dtype=torch.float64)
-        for body in re.findall(r"begin{pmatrix}(.*?)\\end", question)
-    ]
+def matrices(text):
+    return [torch.tensor(rows, dtype=torch.float64) for rows in questions.matrices(text)]
 
 
 def by(method, maps, gradients):

@@ -10,12 +10,9 @@ import torch
 
 from cnnref import exercises
 from cnnref.nn.gradcam import tokens_to_maps, upsample
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,20 +10,15 @@ import torch
 from numpy.testing import assert_allclose
 
 from cnnref import exercises
+from tests.helpers import questions
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
 conv2d = torch.nn.functional.conv2d
 
 
 def matrices(text):
-    return [
-        np.array([[float(cell) for cell in row.split("&")] for row in body.split(r"\\")])
-        for body in re.findall(r"begin{pmatrix}(.*?)\\end", text)
-    ]
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
+    return [np.array(rows) for rows in questions.matrices(text)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

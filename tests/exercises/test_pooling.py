@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from cnnref import exercises
+from tests.helpers import questions
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
 
 
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
-
-
 def matrices(text):
     return [
-        torch.tensor([integers(row) for row in body.split(r"\\")], dtype=torch.float64)[None, None]
-        for body in re.findall(r"begin{pmatrix}(.*?)\\end", text)
+        torch.tensor(rows, dtype=torch.float64)[None, None] for rows in questions.matrices(text)
     ]
 
 

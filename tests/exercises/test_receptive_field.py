@@ -9,12 +9,9 @@ import torch
 from torch.nn.functional import conv1d, conv_transpose1d
 
 from cnnref import exercises
+from tests.helpers.questions import integers
 
 SEEDS = range(25)
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 def reach(steps, cell=None, size=3000):

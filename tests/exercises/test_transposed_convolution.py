@@ -10,13 +10,10 @@ import torch
 from numpy.testing import assert_array_equal
 
 from cnnref import exercises
+from tests.helpers.questions import integers
 
 SEEDS = range(20)
 conv_transpose2d = torch.nn.functional.conv_transpose2d
-
-
-def integers(text):
-    return [int(number) for number in re.findall(r"-?\d+", text)]
 
 
 def rows(n, k, **settings):
